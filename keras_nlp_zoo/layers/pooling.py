@@ -1,0 +1,58 @@
+"""One vector for a sequence, padding left out."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+MODES = ("mean", "max", "first", "last")
+
+
+@keras.saving.register_keras_serializable(package="keras_nlp_zoo")
+class SequencePooling(keras.layers.Layer):
+    """Pools `(batch, length, dim)` to `(batch, dim)` over the positions whose mask is 1.
+
+    A row that is all padding gives zeros. `"first"` and `"last"` expect right padding.
+
+    Args:
+        mode: `"mean"`, `"max"`, `"first"` or `"last"` (the last real position).
+
+    Call arguments:
+        inputs: float `(batch, length, dim)`.
+        padding_mask: int or bool `(batch, length)`; 1 = token, 0 = padding.
+
+    Raises:
+        ValueError: an unknown `mode`.
+
+    Example:
+        pooled = SequencePooling("mean")(np.ones((2, 9, 4)), np.ones((2, 9)))  # (2, 4)
+    """
+
+    def __init__(self, mode: str, **kwargs: Any):
+        super().__init__(**kwargs)
+        if mode not in MODES:
+            raise ValueError(f"`mode` must be one of {', '.join(MODES)}. Received: mode={mode!r}")
+        self.mode = mode
+
+    def call(self, inputs: Any, padding_mask: Any) -> Any:
+        mask = ops.cast(padding_mask, inputs.dtype)[:, :, None]  # (batch, length, 1)
+        if self.mode == "mean":
+            # Lengths are counted in float32: half precision is exact only up to 256 (bfloat16) or 2048.
+            count = ops.sum(ops.cast(padding_mask, "float32"), axis=1, keepdims=True)
+            scale = ops.cast(1.0 / ops.maximum(count, 1.0), inputs.dtype)  # (batch, 1)
+            return ops.sum(inputs * mask, axis=1) * scale
+        any_token = ops.max(mask, axis=1)  # (batch, 1)
+        if self.mode == "max":
+            lowest = ops.cast(-3e4, inputs.dtype)  # finite in float16 too
+            return ops.max(ops.where(mask > 0, inputs, lowest), axis=1) * any_token
+        if self.mode == "first":
+            return inputs[:, 0] * any_token
+        length = ops.sum(ops.cast(padding_mask, "int32"), axis=1)
+        last = ops.maximum(length - 1, 0)[:, None, None]  # (batch, 1, 1)
+        return ops.take_along_axis(inputs, last, axis=1)[:, 0] * any_token
+
+    def compute_output_shape(self, inputs_shape: Any, padding_mask_shape: Any = None) -> Any:
+        return (inputs_shape[0], inputs_shape[2])
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "mode": self.mode}

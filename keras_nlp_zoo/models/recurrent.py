@@ -1,0 +1,96 @@
+"""What the recurrent sentence encoders share; `rnn.py`, `lstm.py` and `gru.py` say which network reads the text."""
+
+from typing import Any
+
+import keras
+
+from keras_nlp_zoo.models.backbone import Backbone, check_rates, check_sizes
+
+
+class RecurrentBackbone(Backbone):
+    """Embeddings read by a recurrent network.
+
+    Inputs: a dict of `token_ids` and `padding_mask` (1 = token, 0 = padding), int `(batch, length)`.
+    Outputs: a dict of `sequence_output` `(batch, length, hidden_dim)`, every step's output (zero at padding), and
+    `pooled_output` `(batch, hidden_dim)`, the state after the last token. A bidirectional network has both twice
+    as wide: the forward state and, beside it, that of the backward direction after the first token.
+
+    Args:
+        vocabulary_size: int. Number of token ids, padding included.
+        embedding_dim: int. Width of a word vector.
+        hidden_dim: int. Width of the recurrent state.
+        num_layers: int. Recurrent layers, each reading the one below.
+        bidirectional: bool. Whether to read backwards too.
+        dropout: float. Dropout on the word vectors and between the recurrent layers.
+
+    Raises:
+        ValueError: an argument out of its range.
+    """
+
+    recurrent_layer: Any = None
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        embedding_dim: int = 100,
+        hidden_dim: int = 128,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.5,
+        dtype: Any = None,
+        **kwargs: Any,
+    ):
+        check_sizes(
+            vocabulary_size=vocabulary_size, embedding_dim=embedding_dim, hidden_dim=hidden_dim, num_layers=num_layers
+        )
+        check_rates(dropout=dropout)
+
+        # === Layers ===
+        self.token_embedding = keras.layers.Embedding(vocabulary_size, embedding_dim, dtype=dtype, name="embedding")
+        self.dropout_layer = keras.layers.Dropout(dropout, dtype=dtype, name="dropout")
+        self.recurrent = self.recurrent_layer(
+            hidden_dim,
+            num_layers=num_layers,
+            bidirectional=bidirectional,
+            return_sequences=True,
+            return_state=True,
+            dropout=dropout,
+            dtype=dtype,
+            name="recurrent",
+        )
+
+        # === Functional ===
+        inputs = self.text_inputs()
+        words = self.dropout_layer(self.token_embedding(inputs["token_ids"]))  # (batch, length, embedding_dim)
+        sequence, *states = self.recurrent(words, mask=inputs["padding_mask"])
+        hidden = states[: 2 if bidirectional else 1]  # forward, backward
+        pooled = keras.ops.concatenate(hidden, axis=-1) if bidirectional else hidden[0]
+        super().__init__(
+            inputs=inputs, outputs={"sequence_output": sequence, "pooled_output": pooled}, dtype=dtype, **kwargs
+        )
+
+        # === Config ===
+        self.vocabulary_size = vocabulary_size
+        self.embedding_dim = embedding_dim
+        self.hidden_dim = hidden_dim
+        self.num_layers = num_layers
+        self.bidirectional = bidirectional
+        self.dropout = dropout
+
+    def default_optimizer(self) -> keras.optimizers.Optimizer:
+        """Adam with the gradient's norm kept below 1: through time it can explode (Pascanu et al. 2013)."""
+        return keras.optimizers.Adam(1e-3, global_clipnorm=1.0)
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        config.update(
+            {
+                "vocabulary_size": self.vocabulary_size,
+                "embedding_dim": self.embedding_dim,
+                "hidden_dim": self.hidden_dim,
+                "num_layers": self.num_layers,
+                "bidirectional": self.bidirectional,
+                "dropout": self.dropout,
+            }
+        )
+        return config

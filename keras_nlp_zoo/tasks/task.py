@@ -1,0 +1,445 @@
+"""What every task does with texts: tokenise once, batch by length, and save or load as a preset."""
+
+import json
+import os
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import keras_hub
+import numpy as np
+
+# Not public in KerasHub, and the way past `Task.from_preset`, which asks for one task class per backbone class.
+from keras_hub.src.utils import preset_utils
+
+from keras_nlp_zoo.models.backbone import Backbone
+from keras_nlp_zoo.text.batching import BucketedBatches, TokenFile, TokenRows, bucket_length
+from keras_nlp_zoo.text.inputs import as_numpy
+from keras_nlp_zoo.text.preprocessor import TextPreprocessor, is_pair
+from keras_nlp_zoo.text.sources import is_dataset, is_endless, iterate
+
+COMPILE_FILE = "compile.json"
+
+
+class TextTask:
+    """What the tasks share that put one head on any backbone, ours or KerasHub's; mixed into a task of KerasHub.
+
+    `fit`, `evaluate` and `predict` take texts in lists, tuples or arrays, and datasets that yield batches of them
+    (`keras.utils.PyDataset`, `knz.text.TextFiles`, `grain`, `tf.data`, generators). Texts are tokenised once per
+    call and batched by length. A dataset is read once; its token ids wait in a temporary file, so it need not fit
+    into memory, and a new order is drawn for every epoch. Only a dataset without end is tokenised as it comes,
+    for `steps_per_epoch` batches an epoch.
+
+    Arrays that are ready (`{"token_ids", "padding_mask"}`) are taken too, and are all a task without a
+    preprocessor takes.
+    """
+
+    def encode_targets(self, y: Any, name: str = "y") -> np.ndarray:
+        """Targets as the loss reads them. Tasks override this to take names for indices."""
+        return as_numpy(y)
+
+    def encode_class_weight(self, class_weight: dict[Any, float]) -> dict[int, float]:
+        """Class weights by index. Tasks override this to take names."""
+        return {int(key): float(value) for key, value in class_weight.items()}
+
+    # === Training and inference ===
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: dict[Any, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: Any = 1,
+        seed: int | None = None,
+    ) -> Any:
+        """Trains on texts (or ready arrays). As `keras.Model.fit`, but for what is said here.
+
+        Args:
+            x: texts `(n,)`, a dataset that yields `(texts, y)` or `(texts, y, sample_weight)` batches, or arrays.
+            y: targets `(n, ...)`; comes with the dataset if `x` is one.
+            class_weight: dict from class (name or index) to weight; multiplies `sample_weight` if both are given.
+            validation_split: float. The last part of the texts is held out, as Keras does it.
+            seed: int. The seed of the batches' order; drawn from NumPy's global state (`keras.utils.set_random_seed`)
+                if left out.
+
+        Returns:
+            A `keras.callbacks.History`.
+        """
+        common = {
+            "epochs": epochs,
+            "verbose": verbose,
+            "callbacks": callbacks,
+            "initial_epoch": initial_epoch,
+            "validation_freq": validation_freq,
+        }
+        if class_weight is not None:
+            class_weight = self.encode_class_weight(class_weight)
+        if not self._takes_texts(x):
+            if y is not None:
+                y = self.encode_targets(y)
+            if isinstance(validation_data, tuple) and len(validation_data) > 1:
+                validation_data = (
+                    validation_data[0],
+                    self.encode_targets(validation_data[1], "validation_data"),
+                    *validation_data[2:],
+                )
+            return self._ready_fit(
+                x=x,
+                y=y,
+                batch_size=batch_size,
+                validation_split=validation_split,
+                validation_data=validation_data,
+                shuffle=shuffle,
+                class_weight=class_weight,
+                sample_weight=sample_weight,
+                steps_per_epoch=steps_per_epoch,
+                validation_steps=validation_steps,
+                validation_batch_size=validation_batch_size,
+                **common,
+            )
+        if is_dataset(x):
+            if y is not None or sample_weight is not None:
+                raise ValueError("`y` and `sample_weight` come with the dataset: do not pass them beside it.")
+            if is_endless(x, steps_per_epoch):
+                if steps_per_epoch is None:
+                    raise ValueError("`x` never ends: say with `steps_per_epoch` how many batches make an epoch.")
+                if validation_split:
+                    raise ValueError("`validation_split` needs data that end: pass `validation_data`.")
+                if validation_data is not None:
+                    validation_data = self._batches(*self._unpack(validation_data), batch_size=batch_size)
+                return self._ready_fit(
+                    x=self._stream(x, class_weight),
+                    validation_data=validation_data,
+                    steps_per_epoch=steps_per_epoch,
+                    validation_steps=validation_steps,
+                    **common,
+                )
+        rows, y, sample_weight, batch_size = self._read(x, y, sample_weight, batch_size)
+        if y is None:
+            raise ValueError("`y` is missing: `fit` needs a target for every text.")
+        held_out = None
+        if validation_data is not None:
+            held_out = self._read(*self._unpack(validation_data), batch_size, name="validation_data")[:3]
+        elif validation_split:
+            (rows, y, sample_weight), held_out = _split(rows, y, sample_weight, validation_split)
+        if class_weight is not None:
+            sample_weight = _weighted(y, sample_weight, class_weight)
+        if seed is None:
+            seed = int(np.random.randint(2**31))
+        batches = self._bucket(rows, y, sample_weight, batch_size, seed if shuffle else None, True, initial_epoch)
+        if held_out is not None:
+            held_out = self._bucket(*held_out, validation_batch_size or batch_size)
+        return self._ready_fit(
+            x=batches,
+            validation_data=held_out,
+            shuffle=False,  # the batches are shuffled already
+            steps_per_epoch=steps_per_epoch or batches.batches_per_pass,
+            validation_steps=validation_steps,
+            **common,
+        )
+
+    def evaluate(
+        self, x: Any = None, y: Any = None, batch_size: int | None = None, sample_weight: Any = None, **kwargs: Any
+    ) -> Any:
+        """Loss and metrics on texts or ready arrays. As `keras.Model.evaluate`."""
+        if not self._takes_texts(x):
+            y = y if y is None else self.encode_targets(y)
+            return self._ready_evaluate(x=x, y=y, batch_size=batch_size, sample_weight=sample_weight, **kwargs)
+        return self._ready_evaluate(x=self._batches(x, y, sample_weight, batch_size), **kwargs)
+
+    def predict(
+        self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None, callbacks: Any = None
+    ) -> Any:
+        """The model's outputs for texts or ready arrays, in the order of `x`. As `keras.Model.predict`."""
+        if not self._takes_texts(x):
+            return self._ready_predict(x=x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks)
+        if steps is not None:
+            raise ValueError("`steps` does not go with texts, whose batches are not in the order of `x`.")
+        batches = self._batches(x, None, None, batch_size)
+        outputs = self._ready_predict(x=batches, verbose=verbose, callbacks=callbacks)
+        position = np.argsort(batches.order())
+        return keras.tree.map_structure(lambda array: array[position], outputs)
+
+    def preprocess_samples(self, x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+        """One batch of texts as arrays; what `train_on_batch` and its like call."""
+        y = y if y is None else self.encode_targets(y)
+        if not self._takes_texts(x):
+            return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
+        return self.preprocessor(x, y=y, sample_weight=sample_weight)
+
+    # Keras's own methods, past the pipeline of KerasHub, which tokenises anew in every epoch and never shuffles.
+
+    def _ready_fit(self, **kwargs: Any) -> Any:
+        return keras.Model.fit(self, **kwargs)
+
+    def _ready_evaluate(self, **kwargs: Any) -> Any:
+        return keras.Model.evaluate(self, **kwargs)
+
+    def _ready_predict(self, **kwargs: Any) -> Any:
+        return keras.Model.predict(self, **kwargs)
+
+    # === Reading ===
+
+    def _takes_texts(self, x: Any) -> bool:
+        """Whether `x` has to be tokenised; an error if it has to be and cannot."""
+        if isinstance(x, BucketedBatches) or (isinstance(x, dict) and "token_ids" in x):
+            return False
+        if self.preprocessor is not None:
+            return True
+        leaf = x[0] if isinstance(x, (list, tuple)) and x else x
+        if isinstance(leaf, (str, bytes)) or (isinstance(leaf, np.ndarray) and leaf.dtype.kind in "USO"):
+            raise ValueError(
+                "`x` holds texts, but this task has no preprocessor to tokenise them: pass `preprocessor` (or "
+                "`tokenizer` to `create_model`), or arrays `{'token_ids', 'padding_mask'}`."
+            )
+        return False
+
+    def _unpack(self, data: Any) -> tuple[Any, Any, Any]:
+        if is_dataset(data):
+            return data, None, None
+        return keras.utils.unpack_x_y_sample_weight(data)
+
+    def _encode(self, x: Any, name: str) -> TokenRows:
+        if isinstance(self.preprocessor, TextPreprocessor):
+            return self.preprocessor.encode(x, name)
+        return _encode_with(self.preprocessor, x)
+
+    def _pad(self, rows: TokenRows, indices: Any, length: int) -> dict[str, np.ndarray]:
+        if isinstance(self.preprocessor, TextPreprocessor):
+            return self.preprocessor.pad(rows, indices, length)
+        token_ids, padding_mask = rows.padded(indices, length, self.preprocessor.tokenizer.pad_token_id)
+        outputs = {"token_ids": token_ids, "padding_mask": padding_mask}
+        if "segment_ids" in self.backbone.input:
+            outputs["segment_ids"] = rows.padded_segments(indices, length)
+        return outputs
+
+    def _read(
+        self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, name: str = "x"
+    ) -> tuple[TokenRows, np.ndarray | None, np.ndarray | None, int]:
+        """Everything a list or a dataset holds, tokenised."""
+        target_name = "y" if name == "x" else name
+        if not is_dataset(x):
+            rows = self._encode(x, name)
+            y = None if y is None else self.encode_targets(y, target_name)
+            sample_weight = None if sample_weight is None else as_numpy(sample_weight).astype("float32")
+            for other, values in ((target_name, y), ("sample_weight", sample_weight)):
+                if values is not None and len(values) != len(rows):
+                    raise ValueError(f"`{name}` has {len(rows)} texts, but `{other}` has {len(values)} values.")
+            if len(rows) == 0:
+                raise ValueError(f"`{name}` is empty: there are no texts in it.")
+            return rows, y, sample_weight, batch_size or 32
+        file, targets, weights = TokenFile(), [], []
+        for texts, batch_y, batch_weight in iterate(x):
+            part = self._encode(texts, name)
+            file.append(part)
+            batch_size = batch_size or len(part)
+            if batch_y is not None:
+                targets.append(self.encode_targets(batch_y, target_name))
+            if batch_weight is not None:
+                weights.append(as_numpy(batch_weight).astype("float32"))
+        rows = file.rows()
+        if len(rows) == 0:
+            raise ValueError(f"`{name}` is empty: the dataset yields no batches.")
+        columns = [np.concatenate(parts) if parts else None for parts in (targets, weights)]
+        for values in columns:
+            if values is not None and len(values) != len(rows):
+                raise ValueError(f"`{name}` yields {len(rows)} texts, but {len(values)} targets or sample weights.")
+        return rows, columns[0], columns[1], batch_size or 32
+
+    def _bucket(
+        self,
+        rows: TokenRows,
+        y: np.ndarray | None,
+        sample_weight: np.ndarray | None,
+        batch_size: int,
+        seed: int | None = None,
+        endless: bool = False,
+        first_pass: int = 0,
+    ) -> BucketedBatches:
+        return BucketedBatches(
+            rows,
+            self._pad,
+            y,
+            sample_weight,
+            batch_size=batch_size,
+            most=getattr(self.preprocessor, "sequence_length", None),
+            seed=seed,
+            endless=endless,
+            first_pass=first_pass,
+        )
+
+    def _batches(self, x: Any, y: Any, sample_weight: Any, batch_size: int | None) -> BucketedBatches:
+        return self._bucket(*self._read(x, y, sample_weight, batch_size))
+
+    def _stream(self, x: Any, class_weight: dict[int, float] | None) -> Iterator[Any]:
+        """Batches of a dataset without end, tokenised as they come."""
+        most = getattr(self.preprocessor, "sequence_length", None)
+        previous = None
+        while True:
+            for number, (texts, y, sample_weight) in enumerate(iterate(x)):
+                rows = self._encode(texts, "x")
+                y = self.encode_targets(y)
+                if class_weight is not None:
+                    sample_weight = _weighted(y, sample_weight, class_weight)
+                length = bucket_length(int(rows.lengths.max(initial=0)), most)
+                if number == 1 and length == previous and length != most:
+                    length = bucket_length(length + 1, most)  # see BucketedBatches on TensorFlow and shapes
+                previous = length
+                padded = self._pad(rows, np.arange(len(rows)), length)
+                yield (padded, y) if sample_weight is None else (padded, y, sample_weight)
+
+    # === Compiling ===
+
+    def default_optimizer(self) -> keras.optimizers.Optimizer:
+        """The backbone's own; Adam at 5e-5, as KerasHub fine-tunes, for a backbone of KerasHub."""
+        own = getattr(self.backbone, "default_optimizer", None)
+        return keras.optimizers.Adam(5e-5) if own is None else own()
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        # Keras leaves a model with its own `compile` uncompiled when it loads one, optimizer state and all.
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None:
+            self.optimizer.build(self.trainable_variables)
+
+    # === Presets ===
+
+    def save_to_preset(self, preset_dir: Any, max_shard_size: float = 10) -> None:
+        """Writes the model, its tokenizer, labels and compile arguments to a directory.
+
+        Args:
+            preset_dir: the directory; made if it does not exist.
+            max_shard_size: float. Largest weights file in GB.
+        """
+        super().save_to_preset(os.fspath(preset_dir), max_shard_size=max_shard_size)
+        path = os.path.join(preset_dir, COMPILE_FILE)
+        config = self.get_compile_config() if self.compiled else None
+        if config is not None:
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump(config, file, indent=4)
+        elif os.path.exists(path):
+            os.remove(path)
+
+    @classmethod
+    def from_preset(cls, preset: Any, load_weights: bool = True, **kwargs: Any) -> Any:
+        """Loads a task from a preset: one written by this package, on any backend, or a backbone to put a head on.
+
+        Args:
+            preset: a directory, or the name of a preset of KerasHub, or `kaggle://...`, or `hf://...`.
+            load_weights: bool. Whether to load the weights or keep random ones.
+            **kwargs: arguments of the task that replace the saved ones. New `labels` or `num_classes` make a new head.
+
+        Raises:
+            ValueError: the preset does not exist, is damaged, or holds another task.
+        """
+        preset = os.fspath(preset)
+        try:
+            loader = preset_utils.get_preset_loader(preset)
+            task_class = _saved_task_class(preset)
+            if task_class is not None and issubclass(task_class, TextTask):
+                if not issubclass(task_class, cls):
+                    raise ValueError(f"it holds a {task_class.__name__}, not a {cls.__name__}")
+                task = cls._load_saved(loader, load_weights, kwargs)
+                if "compile" not in kwargs:
+                    _compile_as_saved(task, preset)
+                return task
+            backbone_kwargs = {"dtype": kwargs.pop("dtype")} if "dtype" in kwargs else {}
+            backbone = loader.load_backbone(loader.check_backbone_class(), load_weights, **backbone_kwargs)
+            if "preprocessor" not in kwargs and not isinstance(backbone, Backbone):
+                tokenizer = keras_hub.tokenizers.Tokenizer.from_preset(preset)
+                kwargs["preprocessor"] = cls.preprocessor_for(backbone, tokenizer)
+        except (OSError, KeyError, ValueError) as error:
+            raise ValueError(f"The preset {preset!r} cannot be loaded: {error}") from error
+        return cls(backbone, **kwargs)
+
+    @classmethod
+    def _load_saved(cls, loader: Any, load_weights: bool, kwargs: dict[str, Any]) -> Any:
+        return loader.load_task(cls, load_weights, True, **kwargs)
+
+    @classmethod
+    def preprocessor_for(cls, backbone: Any, tokenizer: Any, **kwargs: Any) -> TextPreprocessor:
+        """A preprocessor that suits a backbone: with its special tokens, segments and longest sequence."""
+        if isinstance(tokenizer, TextPreprocessor):
+            return tokenizer
+        limit = getattr(backbone, "max_sequence_length", None)
+        if limit is not None:
+            kwargs.setdefault("sequence_length", min(512, limit))
+        if "segment_ids" in backbone.input:
+            kwargs = {"add_start_token": True, "add_end_token": True, "return_segment_ids": True, **kwargs}
+        return TextPreprocessor(tokenizer, **kwargs)
+
+
+def check_vocabulary(backbone: Any, preprocessor: Any) -> None:
+    """Raises a `ValueError` if the tokenizer has ids that the backbone has no embedding for."""
+    tokenizer = getattr(preprocessor, "tokenizer", None)
+    size = getattr(backbone, "vocabulary_size", None)
+    if tokenizer is None or size is None or not getattr(tokenizer, "is_loaded", True):
+        return
+    if tokenizer.vocabulary_size() > size:
+        raise ValueError(
+            f"The tokenizer has {tokenizer.vocabulary_size()} tokens, but the backbone was made for "
+            f"vocabulary_size={size}."
+        )
+
+
+def _encode_with(preprocessor: Any, x: Any) -> TokenRows:
+    """Token rows through a preprocessor of KerasHub, its padding taken off again."""
+    parts = []
+    texts = x if is_pair(x) else (x,)
+    for start in range(0, len(texts[0]), 1024):
+        chunk = tuple(list(part[start : start + 1024]) for part in texts)
+        parts.append(preprocessor(chunk if len(chunk) > 1 else chunk[0]))
+    if not parts:
+        return TokenRows.from_lists([])
+    columns = {key: np.concatenate([as_numpy(part[key]) for part in parts]) for key in parts[0]}
+    mask = columns["padding_mask"].astype(bool)
+    segments = columns["segment_ids"][mask].astype("int32") if "segment_ids" in columns else None
+    return TokenRows(columns["token_ids"][mask].astype("int32"), mask.sum(axis=1).astype("int64"), segments)
+
+
+def _weighted(y: np.ndarray, sample_weight: Any, class_weight: dict[int, float]) -> np.ndarray:
+    indices = y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y))
+    weights = np.array([class_weight.get(int(index), 1.0) for index in indices], "float32")
+    return weights if sample_weight is None else weights * as_numpy(sample_weight).astype("float32")
+
+
+def _split(rows: TokenRows, y: np.ndarray, sample_weight: Any, validation_split: float) -> tuple[Any, Any]:
+    at = int(np.floor(len(rows) * (1.0 - validation_split)))
+    if not 0 < validation_split < 1 or not 0 < at < len(rows):
+        raise ValueError(
+            f"`validation_split` must leave texts on both sides. Received: validation_split={validation_split!r} "
+            f"for {len(rows)} texts."
+        )
+    weights = (None, None) if sample_weight is None else (sample_weight[:at], sample_weight[at:])
+    return (rows[:at], y[:at], weights[0]), (rows[at:], y[at:], weights[1])
+
+
+def _saved_task_class(preset: str) -> Any:
+    """The class of the task that a preset holds, or None if it holds a backbone alone."""
+    if not preset_utils.check_file_exists(preset, preset_utils.TASK_CONFIG_FILE):
+        return None
+    config = preset_utils.load_json(preset, preset_utils.TASK_CONFIG_FILE)
+    return keras.saving.get_registered_object(config["registered_name"])
+
+
+def _compile_as_saved(task: Any, preset: str) -> None:
+    if not preset_utils.check_file_exists(preset, COMPILE_FILE):
+        return
+    try:
+        task.compile_from_config(preset_utils.load_json(preset, COMPILE_FILE))
+    except (TypeError, ValueError) as error:  # an optimizer, loss or metric of one's own that is not registered here
+        warnings.warn(
+            f"The compile arguments in {preset!r} cannot be restored, defaults are used: {error}", stacklevel=4
+        )

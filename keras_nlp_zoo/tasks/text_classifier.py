@@ -1,0 +1,189 @@
+"""Text classification over any backbone."""
+
+from typing import Any
+
+import keras
+import keras_hub
+import numpy as np
+
+from keras_nlp_zoo.layers import SequencePooling
+from keras_nlp_zoo.naming import suggest
+from keras_nlp_zoo.tasks.task import TextTask, check_vocabulary
+from keras_nlp_zoo.text.inputs import as_numpy
+
+
+@keras.saving.register_keras_serializable(package="keras_nlp_zoo")
+class TextClassifier(TextTask, keras_hub.models.TextClassifier):
+    """Puts a text into one of several classes, over a backbone of this package or of KerasHub.
+
+    The backbone's vector for the text goes through dropout and one dense layer; `predict` gives the logits
+    `(n, num_classes)`, `classify` the names of the classes.
+
+    Args:
+        backbone: a backbone with the inputs `token_ids` and `padding_mask`.
+        preprocessor: a `knz.text.TextPreprocessor`, a preprocessor of KerasHub, or None to take ready arrays.
+        labels: sequence of str. The names of the classes, in the order of their indices.
+        num_classes: int. The number of classes, where they have no names.
+        pooling: how the text's vector is made of `sequence_output`: `"mean"`, `"max"`, `"first"` or `"last"`. By
+            default the backbone's `pooled_output`; where it has none, the last token of a decoder (GPT-2), the
+            first of an encoder (RoBERTa).
+        dropout: float. Dropout on the text's vector.
+        activation: activation of the dense layer, e.g. `"softmax"`; None gives logits.
+
+    Raises:
+        ValueError: neither or contradicting `labels` and `num_classes`, a tokenizer with more tokens than the
+            backbone has embeddings.
+
+    Example:
+        tokenizer = knz.Tokenizer.train(texts, kind="word")
+        backbone = knz.models.CNNBackbone(tokenizer.vocabulary_size())
+        preprocessor = knz.text.TextPreprocessor(tokenizer)
+        classifier = knz.TextClassifier(backbone, preprocessor, labels=["negative", "positive"])
+        classifier.fit(texts, ["positive", "negative", ...], epochs=5, validation_split=0.1)
+        classifier.classify(["an absolute delight"])  # [{"label": "positive", "score": 0.97}]
+    """
+
+    def __init__(
+        self,
+        backbone: Any,
+        preprocessor: Any = None,
+        labels: Any = None,
+        num_classes: int | None = None,
+        pooling: str | None = None,
+        dropout: float = 0.5,
+        activation: Any = None,
+        **kwargs: Any,
+    ):
+        labels, num_classes = _check_labels(labels, num_classes)
+        check_vocabulary(backbone, preprocessor)
+        dtype = backbone.dtype_policy
+
+        # === Layers ===
+        self.backbone = backbone
+        self.preprocessor = preprocessor
+        self.output_dropout = keras.layers.Dropout(dropout, dtype=dtype, name="classifier_dropout")
+        self.output_dense = keras.layers.Dense(num_classes, activation=activation, dtype=dtype, name="logits")
+
+        # === Functional ===
+        inputs = backbone.input
+        features = backbone(inputs)
+        mode = pooling or _default_pooling(backbone, features)
+        if mode == "pooled_output":
+            pooled = features["pooled_output"]
+        else:
+            sequence = features["sequence_output"] if isinstance(features, dict) else features
+            pooled = SequencePooling(mode, dtype=dtype, name="pooling")(sequence, inputs["padding_mask"])
+        outputs = self.output_dense(self.output_dropout(pooled))  # (batch, num_classes)
+        super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+
+        # === Config ===
+        self.labels = labels
+        self.num_classes = num_classes
+        self.pooling = pooling
+        self.dropout = dropout
+        self.activation = keras.activations.get(activation)
+
+    def classify(self, texts: Any, batch_size: int = 32) -> Any:
+        """The most likely class of each text.
+
+        Args:
+            texts: a string, or a list of them.
+            batch_size: int. Texts in a batch.
+
+        Returns:
+            `{"label", "score"}` for a string, a list of them for a list. `score` is the probability; `label` is the
+            class's name, or its index if the task has no `labels`.
+        """
+        if isinstance(texts, str):
+            return self.classify([texts], batch_size)[0]
+        outputs = self.predict(texts, batch_size=batch_size, verbose=0)
+        scores = outputs if self.activation is keras.activations.softmax else _softmax(outputs)
+        best = scores.argmax(axis=-1)
+        names = range(self.num_classes) if self.labels is None else self.labels
+        return [{"label": names[i], "score": float(row[i])} for i, row in zip(best, scores, strict=True)]
+
+    def compile(self, optimizer: Any = "auto", loss: Any = "auto", *, metrics: Any = "auto", **kwargs: Any) -> None:
+        """As `keras.Model.compile`, with defaults: the backbone's own optimizer, cross-entropy, accuracy."""
+        if isinstance(optimizer, str) and optimizer == "auto":
+            optimizer = self.default_optimizer()
+        if isinstance(metrics, str) and metrics == "auto":
+            metrics = [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+        super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
+
+    def encode_targets(self, y: Any, name: str = "y") -> np.ndarray:
+        """Class indices `(n,)` from names or indices; rows of numbers `(n, num_classes)` pass as they are."""
+        y = as_numpy(y)
+        if y.dtype.kind in "USO":
+            if self.labels is None:
+                raise ValueError(f"`{name}` holds names, but this task has none to compare them with: pass `labels`.")
+            index = {label: i for i, label in enumerate(self.labels)}
+            names = [value.decode("utf-8") if isinstance(value, bytes) else value for value in y.tolist()]
+            for value in names:
+                if value not in index:
+                    raise ValueError(f"`{name}` holds an unknown label. {suggest('label', value, self.labels)}")
+            return np.array([index[value] for value in names], "int32")
+        if y.ndim != 1:
+            return y
+        indices = y.astype("int32")
+        if len(y) and (not np.array_equal(indices, y) or indices.min() < 0 or indices.max() >= self.num_classes):
+            wrong = next(v for v, i in zip(y.tolist(), indices.tolist(), strict=True) if v != i or not 0 <= i < self.num_classes)
+            raise ValueError(f"`{name}` must hold class indices from 0 to {self.num_classes - 1}. Found: {wrong!r}")
+        return indices
+
+    def encode_class_weight(self, class_weight: dict[Any, float]) -> dict[int, float]:
+        keys = self.encode_targets(list(class_weight), "class_weight").tolist()
+        return dict(zip(keys, map(float, class_weight.values()), strict=True))
+
+    @classmethod
+    def _load_saved(cls, loader: Any, load_weights: bool, kwargs: dict[str, Any]) -> Any:
+        new_head = "labels" in kwargs or "num_classes" in kwargs
+        if new_head:
+            kwargs = {"labels": None, "num_classes": None, **kwargs}
+        return loader.load_task(cls, load_weights, not new_head, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        config.update(
+            {
+                "labels": self.labels,
+                "num_classes": self.num_classes,
+                "pooling": self.pooling,
+                "dropout": self.dropout,
+                "activation": keras.activations.serialize(self.activation),
+            }
+        )
+        return config
+
+
+def _check_labels(labels: Any, num_classes: Any) -> tuple[list[str] | None, int]:
+    if labels is not None:
+        if isinstance(labels, str) or not all(isinstance(label, str) for label in labels):
+            raise ValueError(f"`labels` must be a list of names. Received: labels={labels!r}")
+        labels = [str(label) for label in labels]
+        if len(set(labels)) < len(labels):
+            raise ValueError(f"`labels` holds a name twice. Received: labels={labels!r}")
+        if num_classes is not None and num_classes != len(labels):
+            raise ValueError(f"`num_classes`={num_classes!r} contradicts `labels`, which are {len(labels)}.")
+        num_classes = len(labels)
+    if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 2:
+        raise ValueError(
+            f"Pass `labels` (names) or `num_classes` (an int), at least two classes. "
+            f"Received: labels={labels!r}, num_classes={num_classes!r}"
+        )
+    return labels, num_classes
+
+
+def _default_pooling(backbone: Any, features: Any) -> str:
+    if isinstance(features, dict) and "pooled_output" in features:
+        return "pooled_output"
+    decoders = {task.backbone_cls for task in _subclasses(keras_hub.models.CausalLM)}
+    return "last" if type(backbone) in decoders else "first"
+
+
+def _subclasses(cls: Any) -> list[Any]:
+    return [found for child in cls.__subclasses__() for found in (child, *_subclasses(child))]
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    exponents = np.exp(logits.astype("float64") - logits.max(axis=-1, keepdims=True))
+    return exponents / exponents.sum(axis=-1, keepdims=True)

@@ -1,0 +1,213 @@
+"""Token rows of unequal length, and batches of rows of about equal length.
+
+Real sentences average 20 tokens; padded to one common length most of the work goes into padding. Here rows are
+kept end to end as they were tokenised, once, and every batch is padded to the smallest of a few bucket lengths
+that holds its rows. XLA compiles one program per bucket.
+"""
+
+import math
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import keras
+import numpy as np
+
+
+def bucket_length(length: int, most: int | None = None) -> int:
+    """The smallest bucket that holds `length` tokens: 8, 16, 24, 32, 48, 64, 96, 128, 192, ..., but at most `most`."""
+    bucket = 8
+    while bucket < length:
+        # Each power of two is followed by one and a half times itself (8 has no such step: 12 saves little).
+        is_power = bucket & (bucket - 1) == 0
+        bucket = 16 if bucket == 8 else bucket * 3 // 2 if is_power else bucket // 3 * 4
+    return bucket if most is None else min(bucket, most)
+
+
+class TokenRows:
+    """Rows of token ids of any length, held end to end.
+
+    Args:
+        token_ids: int32 `(sum of lengths,)`; in memory, or mapped from a file.
+        lengths: int64 `(rows,)`.
+        segment_ids: like `token_ids`, or None if every segment is 0.
+    """
+
+    def __init__(self, token_ids: np.ndarray, lengths: np.ndarray, segment_ids: np.ndarray | None = None):
+        self.token_ids = token_ids
+        self.lengths = lengths
+        self.starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype("int64") if len(lengths) else lengths
+        self.segment_ids = segment_ids
+
+    @classmethod
+    def from_lists(cls, rows: Any, segment_ids: Any = None) -> "TokenRows":
+        lengths = np.fromiter((len(row) for row in rows), "int64", len(rows))
+        return cls(_flatten(rows, lengths), lengths, None if segment_ids is None else _flatten(segment_ids, lengths))
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, rows: slice) -> "TokenRows":
+        """Consecutive rows; nothing is copied."""
+        start, stop, _ = rows.indices(len(self))
+        ends = np.append(self.starts, self.lengths.sum())
+        tokens = slice(ends[start], ends[max(start, stop)])
+        segments = None if self.segment_ids is None else self.segment_ids[tokens]
+        return TokenRows(self.token_ids[tokens], self.lengths[rows], segments)
+
+    def truncate(self, length: int) -> "TokenRows":
+        """The rows with at most `length` tokens each."""
+        if len(self) == 0 or self.lengths.max() <= length:
+            return self
+        kept = np.minimum(self.lengths, length)
+        position = np.arange(len(self.token_ids)) - np.repeat(self.starts, self.lengths)
+        return TokenRows(self.token_ids[position < length], kept)
+
+    def padded(self, indices: Any, length: int, pad_id: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows as int32 `(len(indices), length)`, with a mask of the same shape that is 1 for tokens."""
+        mask = np.arange(length) < self.lengths[indices][:, None]
+        return self._gather(self.token_ids, indices, mask, pad_id), mask.astype("int32")
+
+    def padded_segments(self, indices: Any, length: int) -> np.ndarray:
+        """The segment ids of rows as int32 `(len(indices), length)`, 0 at padding."""
+        if self.segment_ids is None:
+            return np.zeros((len(indices), length), "int32")
+        return self._gather(self.segment_ids, indices, np.arange(length) < self.lengths[indices][:, None], 0)
+
+    def _gather(self, values: np.ndarray, indices: Any, mask: np.ndarray, fill: int) -> np.ndarray:
+        outputs = np.full(mask.shape, fill, "int32")
+        outputs[mask] = values[(self.starts[indices][:, None] + np.arange(mask.shape[1]))[mask]]
+        return outputs
+
+
+class TokenFile:
+    """Collects token rows in a temporary file, so that a corpus need not fit into memory; the file ends with it."""
+
+    def __init__(self) -> None:
+        self._files = {"token_ids": tempfile.TemporaryFile(), "segment_ids": tempfile.TemporaryFile()}  # noqa: SIM115
+        self._lengths: list[np.ndarray] = []
+        self._has_segments = False
+
+    def append(self, rows: TokenRows) -> None:
+        self._lengths.append(rows.lengths)
+        self._files["token_ids"].write(rows.token_ids.tobytes())
+        segments = np.zeros_like(rows.token_ids) if rows.segment_ids is None else rows.segment_ids
+        self._has_segments = self._has_segments or rows.segment_ids is not None
+        self._files["segment_ids"].write(segments.tobytes())
+
+    def rows(self) -> TokenRows:
+        """All rows so far, mapped from the file."""
+        lengths = np.concatenate(self._lengths) if self._lengths else np.zeros(0, "int64")
+        columns = {}
+        for name, file in self._files.items():
+            file.flush()
+            empty = file.seek(0, os.SEEK_END) == 0  # an empty file cannot be mapped
+            columns[name] = np.zeros(0, "int32") if empty else np.memmap(file, "int32", mode="r")
+        return TokenRows(columns["token_ids"], lengths, columns["segment_ids"] if self._has_segments else None)
+
+
+class BucketedBatches(keras.utils.PyDataset):
+    """Batches of rows of about equal length, for `fit`, `evaluate` and `predict`.
+
+    Every pass is in a new order, a function of the seed and the number of the pass alone, so that it is the same
+    on every backend. Rows are shuffled, dealt to their buckets in that order, and cut into batches; what is left
+    over in a bucket moves up to the next, so every batch is full but one.
+
+    Args:
+        rows: the `TokenRows`.
+        pad: function of `(rows, indices, length)` that gives a batch's arrays.
+        y: array `(rows, ...)`, or None.
+        sample_weight: array `(rows,)`, or None.
+        batch_size: int. Rows in a batch.
+        most: int. The length that no bucket exceeds.
+        seed: int, or None for one fixed order (for evaluating).
+        endless: bool. Whether pass follows pass without end (for training, where the trainer counts the steps).
+        first_pass: int. The number of the first pass.
+    """
+
+    def __init__(
+        self,
+        rows: TokenRows,
+        pad: Callable[[TokenRows, np.ndarray, int], dict[str, np.ndarray]],
+        y: np.ndarray | None = None,
+        sample_weight: np.ndarray | None = None,
+        *,
+        batch_size: int = 32,
+        most: int | None = None,
+        seed: int | None = None,
+        endless: bool = False,
+        first_pass: int = 0,
+    ):
+        super().__init__()
+        if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+            raise ValueError(f"`batch_size` must be an int of at least 1. Received: batch_size={batch_size!r}")
+        self.rows = rows
+        self.pad = pad
+        self.y = y
+        self.sample_weight = sample_weight
+        self.batch_size = int(batch_size)
+        self.seed = seed
+        self.endless = endless
+        self.first_pass = first_pass
+        longest = int(rows.lengths.max(initial=0))
+        lengths = [bucket_length(0, most)]
+        while lengths[-1] < longest and lengths[-1] != most:
+            lengths.append(bucket_length(lengths[-1] + 1, most))
+        self._bucket_lengths = lengths
+        self._bucket_of = np.searchsorted(lengths, rows.lengths)
+        self._pass: tuple[int | None, list[tuple[np.ndarray, int]]] = (None, [])
+
+    @property
+    def batches_per_pass(self) -> int:
+        return math.ceil(len(self.rows) / self.batch_size)
+
+    @property
+    def num_batches(self) -> int | None:  # type: ignore[override]
+        """None while endless: Keras then keeps one running index over all epochs."""
+        return None if self.endless else self.batches_per_pass
+
+    def __getitem__(self, index: int) -> Any:
+        number, position = divmod(index, self.batches_per_pass)
+        indices, length = self._batches(number)[position]
+        x = self.pad(self.rows, indices, length)
+        if self.y is None:
+            return (x,)
+        if self.sample_weight is None:
+            return x, self.y[indices]
+        return x, self.y[indices], self.sample_weight[indices]
+
+    def order(self) -> np.ndarray:
+        """The row at each position of the one fixed order (`seed=None`)."""
+        return np.concatenate([indices for indices, _ in self._batches(0)])
+
+    def _batches(self, number: int) -> list[tuple[np.ndarray, int]]:
+        if self._pass[0] != number:
+            self._pass = (number, self._plan(number))
+        return self._pass[1]
+
+    def _plan(self, number: int) -> list[tuple[np.ndarray, int]]:
+        generator = None if self.seed is None else np.random.default_rng((self.seed, self.first_pass + number))
+        order = np.arange(len(self.rows)) if generator is None else generator.permutation(len(self.rows))
+        batches: list[tuple[np.ndarray, int]] = []
+        left_over = order[:0]
+        for bucket, length in enumerate(self._bucket_lengths):
+            members = np.concatenate([left_over, order[self._bucket_of[order] == bucket]])
+            full = len(members) // self.batch_size * self.batch_size
+            batches += [(members[i : i + self.batch_size], length) for i in range(0, full, self.batch_size)]
+            left_over = members[full:]
+        if len(left_over):
+            longest = int(self.rows.lengths[left_over].max(initial=0))
+            batches.append((left_over, next(n for n in self._bucket_lengths if n >= longest)))
+        if generator is not None:
+            batches = [batches[i] for i in generator.permutation(len(batches))]
+        # Keras on TensorFlow takes the shape of all batches from the first two: two that differ tell it that the
+        # length is free.
+        other = next((i for i, (_, length) in enumerate(batches) if length != batches[0][1]), 0)
+        if other > 1:
+            batches[1], batches[other] = batches[other], batches[1]
+        return batches
+
+
+def _flatten(rows: Iterable[Any], lengths: np.ndarray) -> np.ndarray:
+    return np.fromiter((i for row in rows for i in row), "int32", int(lengths.sum()))
