@@ -1,0 +1,93 @@
+"""What is known of a corpus, and where its files come from."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import keras
+
+# The folder in which corpora are looked for first, laid out as `<corpus>/<file>`.
+DATA_FOLDER = "KERAS_NLP_ZOO_DATA"
+
+
+class File(NamedTuple):
+    """A public file: its name, address and SHA-256."""
+
+    name: str
+    address: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What is known of a corpus.
+
+    Args:
+        name: str. What `load` takes.
+        task: str. The task it is for.
+        description: str. One line.
+        splits: names of the splits.
+        read: function of `(paths, split, **options)` that gives `(x, y)` as `fit` takes them; `paths` has the path
+            of each file by its name.
+        labels: names of the classes, in the order of their indices.
+        files: the public files; none for a generated corpus.
+        licence: str. The terms of use.
+        citation: str. What to cite.
+        languages: codes of the languages.
+    """
+
+    name: str
+    task: str
+    description: str
+    splits: tuple[str, ...]
+    read: Callable[..., Any] = field(repr=False)
+    labels: tuple[str, ...] = ()
+    files: tuple[File, ...] = ()
+    licence: str = ""
+    citation: str = ""
+    languages: tuple[str, ...] = ("en",)
+
+
+def fetch(corpus: str, file: File) -> str:
+    """The path of a corpus's file: from `KERAS_NLP_ZOO_DATA`, else from the Keras cache, else downloaded into it.
+
+    Raises:
+        ValueError: the file found, or the one downloaded, is not the expected one; a downloaded one is removed.
+        ConnectionError: the file is nowhere on this machine and cannot be downloaded.
+    """
+    folder = os.environ.get(DATA_FOLDER)
+    if folder:
+        path = os.path.join(folder, corpus, file.name)
+        if os.path.isfile(path):
+            if _sha256(path) != file.sha256:
+                raise ValueError(f"{path} is not the file expected there: its SHA-256 is not {file.sha256}.")
+            return path
+    cached = os.path.join(keras.config.keras_home(), "datasets", "keras_nlp_zoo", corpus, file.name)
+    last: Exception | None = None
+    for _ in range(2):  # a transfer that breaks off leaves a file with the wrong hash: start over once
+        try:
+            return keras.utils.get_file(
+                fname=file.name,
+                origin=file.address,
+                file_hash=file.sha256,
+                hash_algorithm="sha256",
+                cache_subdir=os.path.join("datasets", "keras_nlp_zoo", corpus),
+                cache_dir=keras.config.keras_home(),
+            )
+        except Exception as error:  # `get_file` raises a bare Exception for an address it cannot reach
+            last = error
+            if os.path.exists(cached):
+                os.remove(cached)
+    if isinstance(last, ValueError):
+        raise ValueError(f"{file.address} does not hold the expected file of {corpus!r}: {last}") from last
+    raise ConnectionError(
+        f"{file.name} of the corpus {corpus!r} is not on this machine and cannot be downloaded: {last}. "
+        f"Offline, put it into <folder>/{corpus}/ and set {DATA_FOLDER}=<folder>."
+    ) from last
+
+
+def _sha256(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
