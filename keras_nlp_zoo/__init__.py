@@ -1,9 +1,19 @@
 """Every classic NLP architecture for Keras 3, on JAX, TensorFlow and PyTorch."""
 
-from keras_nlp_zoo import datasets, layers, models, text
+from keras_nlp_zoo import datasets, layers, models, plots, text
 from keras_nlp_zoo.registry import create_model, list_models
 from keras_nlp_zoo.tasks import TextClassifier
 from keras_nlp_zoo.text import Tokenizer
 
 __version__ = "0.1.0"
-__all__ = ["TextClassifier", "Tokenizer", "create_model", "datasets", "layers", "list_models", "models", "text"]
+__all__ = [
+    "TextClassifier",
+    "Tokenizer",
+    "create_model",
+    "datasets",
+    "layers",
+    "list_models",
+    "models",
+    "plots",
+    "text",
+]

@@ -1,7 +1,7 @@
 """Named corpora: real ones, found or fetched and verified, and generated ones of any size.
 
-    texts, labels = knz.datasets.load("mr", split="train")
-    knz.datasets.info("mr").labels  # ("negative", "positive")
+texts, labels = knz.datasets.load("mr", split="train")
+knz.datasets.info("mr").labels  # ("negative", "positive")
 """
 
 import builtins

@@ -36,8 +36,6 @@ def _read_sst2(paths: dict[str, str], split: str) -> tuple[list[str], list[str]]
     return _lines(paths[f"stsa.binary.{'dev' if split == 'validation' else split}"], _POLARITY, "utf-8")
 
 
-
-
 MR = Corpus(
     name="mr",
     task="text_classifier",

@@ -1,6 +1,6 @@
 """Made-up film reviews in which the architectures differ for the reasons the literature gives.
 
-Three kinds of sentence, in equal parts:
+Three kinds of sentence, half of them plain and a quarter each of the others:
 
 | kind       | example (positive)                                | what it takes                                       |
 | ---------- | ------------------------------------------------- | --------------------------------------------------- |
@@ -21,6 +21,7 @@ from keras_nlp_zoo.datasets.corpus import Corpus
 from keras_nlp_zoo.naming import suggest
 
 KINDS = ("plain", "negation", "contrast")
+_MIXTURE = ("plain", "plain", "negation", "contrast")
 _LABELS = ("negative", "positive")
 _SPLITS = ("train", "validation", "test")
 
@@ -34,8 +35,7 @@ _ENGLISH: dict[str, Any] = {
         "tender thrilling"
     ).split(),
     "negative": (
-        "dull tedious clumsy shallow awful lifeless predictable messy bland grating hollow forgettable "
-        "tiresome sloppy"
+        "dull tedious clumsy shallow awful lifeless predictable messy bland grating hollow forgettable tiresome sloppy"
     ).split(),
     "degrees": ["", "", "truly", "really", "quite", "simply"],
     "openers": ["", "", "", "my verdict :", "in short ,", "let us be fair :", "one thing first :"],
@@ -76,8 +76,7 @@ _LANGUAGES = {"en": _ENGLISH, "ko": _KOREAN}
 
 def _review(draw: random.Random, words: dict[str, Any], kind: str, positive: bool) -> str:
     def clause(positive: bool, aspect: str) -> str:
-        # Within a contrast, too, a clause may say what it means by negation.
-        negated = kind == "negation" or (kind == "contrast" and draw.random() < 0.2)
+        negated = kind == "negation"
         word = draw.choice(words["positive" if positive != negated else "negative"])
         form = draw.choice(words["negations"]) if negated else words["plain"]
         return form.format(aspect=aspect, degree=draw.choice(words["degrees"]), word=word)
@@ -88,7 +87,7 @@ def _review(draw: random.Random, words: dict[str, Any], kind: str, positive: boo
         text = form.format(point=clause(positive, first), other=clause(not positive, second))
     else:
         text = clause(positive, first)
-    return " ".join(f"{draw.choice(words['openers'])} {text} .".split())
+    return " ".join(f"{draw.choice(words['openers'])} {text} {draw.choice(('.', '.', '!', ''))}".split())
 
 
 def _filler(draw: random.Random, words: dict[str, Any], distance: int) -> list[str]:
@@ -125,7 +124,7 @@ def _read_reviews(
     texts, labels = [], []
     while len(texts) < size:
         positive = draw.random() < 0.5
-        text = _review(draw, words, kind or draw.choice(KINDS), positive)
+        text = _review(draw, words, kind or draw.choice(_MIXTURE), positive)
         filler = _filler(draw, words, distance)
         if _split_of(text) == split:
             texts.append(" ".join([text, *filler]))

@@ -53,7 +53,7 @@ class CNNBackbone(Backbone):
         check_rates(dropout=dropout)
 
         # === Layers ===
-        self.token_embedding = keras.layers.Embedding(vocabulary_size, embedding_dim, dtype=dtype, name="embedding")
+        self.token_embedding = self.word_vectors(vocabulary_size, embedding_dim, dtype)
         self.dropout_layer = keras.layers.Dropout(dropout, dtype=dtype, name="dropout")
         self.drop_padding = keras.layers.Multiply(dtype=dtype, name="drop_padding")
         self.convolutions = [

@@ -60,7 +60,7 @@ class DNNBackbone(Backbone):
             widths = (hidden_dim,) * num_layers
 
         # === Layers ===
-        self.token_embedding = keras.layers.Embedding(vocabulary_size, embedding_dim, dtype=dtype, name="embedding")
+        self.token_embedding = self.word_vectors(vocabulary_size, embedding_dim, dtype)
         self.drop_padding = keras.layers.Multiply(dtype=dtype, name="drop_padding")
         self.word_dropout_layer = WordDropout(word_dropout, dtype=dtype, name="word_dropout")
         self.pooling = SequencePooling("mean", dtype=dtype, name="mean")

@@ -36,7 +36,7 @@ class RecurrentBackbone(Backbone):
         hidden_dim: int = 128,
         num_layers: int = 1,
         bidirectional: bool = False,
-        dropout: float = 0.5,
+        dropout: float = 0.3,
         dtype: Any = None,
         **kwargs: Any,
     ):
@@ -46,7 +46,7 @@ class RecurrentBackbone(Backbone):
         check_rates(dropout=dropout)
 
         # === Layers ===
-        self.token_embedding = keras.layers.Embedding(vocabulary_size, embedding_dim, dtype=dtype, name="embedding")
+        self.token_embedding = self.word_vectors(vocabulary_size, embedding_dim, dtype)
         self.dropout_layer = keras.layers.Dropout(dropout, dtype=dtype, name="dropout")
         self.recurrent = self.recurrent_layer(
             hidden_dim,

@@ -161,7 +161,12 @@ class TextTask:
         return self._ready_evaluate(x=self._batches(x, y, sample_weight, batch_size), **kwargs)
 
     def predict(
-        self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None, callbacks: Any = None
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
     ) -> Any:
         """The model's outputs for texts or ready arrays, in the order of `x`. As `keras.Model.predict`."""
         if not self._takes_texts(x):

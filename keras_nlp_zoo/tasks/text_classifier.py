@@ -126,7 +126,9 @@ class TextClassifier(TextTask, keras_hub.models.TextClassifier):
             return y
         indices = y.astype("int32")
         if len(y) and (not np.array_equal(indices, y) or indices.min() < 0 or indices.max() >= self.num_classes):
-            wrong = next(v for v, i in zip(y.tolist(), indices.tolist(), strict=True) if v != i or not 0 <= i < self.num_classes)
+            wrong = next(
+                v for v, i in zip(y.tolist(), indices.tolist(), strict=True) if v != i or not 0 <= i < self.num_classes
+            )
             raise ValueError(f"`{name}` must hold class indices from 0 to {self.num_classes - 1}. Found: {wrong!r}")
         return indices
 
