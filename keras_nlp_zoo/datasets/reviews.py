@@ -57,7 +57,8 @@ _ENGLISH: dict[str, Any] = {
 
 _KOREAN: dict[str, Any] = {
     "aspects": (
-        "연기는|줄거리는|음악은|대사는|결말은|영상은|편집은|배우들은|각본은|연출은|분위기는|주인공은|첫 장면은|의상은|조명은|농담은"
+        "연기는|줄거리는|음악은|대사는|결말은|영상은|편집은|배우들은|"
+        "각본은|연출은|분위기는|주인공은|첫 장면은|의상은|조명은|농담은"
     ).split("|"),
     "positive": "훌륭 탁월 신선 섬세 유쾌 따뜻 탄탄 완벽 우아 근사 통쾌 흥미진진 세련 풍성".split(),
     "negative": "지루 식상 진부 엉성 산만 유치 허술 답답 밋밋 조잡 어색 황당 따분 빈약".split(),
@@ -67,8 +68,9 @@ _KOREAN: dict[str, Any] = {
     "negations": ("{aspect} {degree} {word}하지 않았다", "{aspect} 결코 {word}하지 않았다"),
     "contrasts": ("{other} . 하지만 {point}", "{other} . 그래도 {point}", "{point} . 비록 {other} 해도"),
     "neutral": (
-        "화요일 저녁에 친구 둘과 보았다 .|극장은 반쯤 차 있었다 .|우리는 셋째 줄에 앉았다 .|여덟 시에 시작해서 두 시간 걸린다 .|"
-        "중간에 짧은 휴식이 있다 .|표는 입구에서 팔았다 .|같은 도시에서 찍었다고 한다 .|우리는 강을 따라 집으로 걸었다 ."
+        "화요일 저녁에 친구 둘과 보았다 .|극장은 반쯤 차 있었다 .|우리는 셋째 줄에 앉았다 .|"
+        "여덟 시에 시작해서 두 시간 걸린다 .|중간에 짧은 휴식이 있다 .|표는 입구에서 팔았다 .|"
+        "같은 도시에서 찍었다고 한다 .|우리는 강을 따라 집으로 걸었다 ."
     ).split("|"),
 }
 _LANGUAGES = {"en": _ENGLISH, "ko": _KOREAN}
@@ -121,7 +123,8 @@ def _read_reviews(
             raise ValueError(f"`{name}` must be an int of at least {least}. Received: {name}={value!r}")
     words = _LANGUAGES[language]
     draw = random.Random(f"{split} {language} {kind} {distance} {seed}")
-    texts, labels = [], []
+    texts: list[str] = []
+    labels: list[str] = []
     while len(texts) < size:
         positive = draw.random() < 0.5
         text = _review(draw, words, kind or draw.choice(_MIXTURE), positive)
@@ -135,7 +138,7 @@ def _read_reviews(
 REVIEWS = Corpus(
     name="reviews",
     task="text_classifier",
-    description="made-up film reviews; `size`, `language` (en, ko), `kind` (plain, negation, contrast), `distance`, `seed`",
+    description="made-up film reviews; `size`, `language`, `kind` (plain, negation, contrast), `distance`, `seed`",
     splits=_SPLITS,
     read=_read_reviews,
     labels=_LABELS,

@@ -6,6 +6,13 @@ import keras
 from keras import ops
 
 
+class _Orthogonal(keras.initializers.Orthogonal):
+    """Keras's, drawn in float32: JAX has no QR decomposition of bfloat16 on CPU."""
+
+    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+        return ops.cast(super().__call__(shape, "float32"), dtype or keras.config.floatx())
+
+
 class Recurrent(keras.layers.Layer):
     """What `RNN`, `LSTM` and `GRU` share: layers upon layers of one Keras recurrent layer.
 
@@ -66,7 +73,13 @@ class Recurrent(keras.layers.Layer):
 
     def _make_layer(self, name: str, **kwargs: Any) -> keras.layers.Layer:
         return self.keras_layer(
-            self.units, return_sequences=True, return_state=True, dtype=self.dtype_policy, name=name, **kwargs
+            self.units,
+            return_sequences=True,
+            return_state=True,
+            recurrent_initializer=_Orthogonal(),
+            dtype=self.dtype_policy,
+            name=name,
+            **kwargs,
         )
 
     def build(self, inputs_shape: Any) -> None:

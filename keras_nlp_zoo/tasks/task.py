@@ -22,7 +22,12 @@ from keras_nlp_zoo.text.sources import is_dataset, is_endless, iterate
 COMPILE_FILE = "compile.json"
 
 
-class TextTask:
+# Mixed in before a task class of KerasHub. It cannot derive from `Task` itself: Keras, which swaps the bases of a
+# functional model's class, comes upon `keras.Model` twice then and fails.
+_Mixin: Any = object
+
+
+class TextTask(_Mixin):
     """What the tasks share that put one head on any backbone, ours or KerasHub's; mixed into a task of KerasHub.
 
     `fit`, `evaluate` and `predict` take texts in lists, tuples or arrays, and datasets that yield batches of them
@@ -255,7 +260,7 @@ class TextTask:
                 targets.append(self.encode_targets(batch_y, target_name))
             if batch_weight is not None:
                 weights.append(as_numpy(batch_weight).astype("float32"))
-        rows = file.rows()
+        rows = file.finish()
         if len(rows) == 0:
             raise ValueError(f"`{name}` is empty: the dataset yields no batches.")
         columns = [np.concatenate(parts) if parts else None for parts in (targets, weights)]
@@ -337,6 +342,17 @@ class TextTask:
         elif os.path.exists(path):
             os.remove(path)
 
+    def save_task_weights(self, filepath: Any) -> None:
+        # As KerasHub, but without the optimizer: its state belongs to `.keras` files, and a task that is loaded from
+        # a preset, its optimizer new, cannot take it.
+        keras.saving.save_weights(self, filepath, objects_to_skip=self._not_in_head())
+
+    def load_task_weights(self, filepath: Any) -> None:
+        keras.saving.load_weights(self, filepath, objects_to_skip=self._not_in_head())
+
+    def _not_in_head(self) -> list[Any]:
+        return [*self.backbone._flatten_layers(), self.optimizer]
+
     @classmethod
     def from_preset(cls, preset: Any, load_weights: bool = True, **kwargs: Any) -> Any:
         """Loads a task from a preset: one written by this package, on any backend, or a backbone to put a head on.
@@ -405,7 +421,7 @@ def _encode_with(preprocessor: Any, x: Any) -> TokenRows:
     texts = x if is_pair(x) else (x,)
     for start in range(0, len(texts[0]), 1024):
         chunk = tuple(list(part[start : start + 1024]) for part in texts)
-        parts.append(preprocessor(chunk if len(chunk) > 1 else chunk[0]))
+        parts.append(preprocessor(chunk if len(chunk) > 1 else chunk[0], y=None))  # else a pair is taken for (x, y)
     if not parts:
         return TokenRows.from_lists([])
     columns = {key: np.concatenate([as_numpy(part[key]) for part in parts]) for key in parts[0]}
@@ -436,6 +452,8 @@ def _saved_task_class(preset: str) -> Any:
     if not preset_utils.check_file_exists(preset, preset_utils.TASK_CONFIG_FILE):
         return None
     config = preset_utils.load_json(preset, preset_utils.TASK_CONFIG_FILE)
+    if not isinstance(config, dict) or "registered_name" not in config:
+        raise ValueError(f"`{preset_utils.TASK_CONFIG_FILE}` in it is not that of a task")
     return keras.saving.get_registered_object(config["registered_name"])
 
 

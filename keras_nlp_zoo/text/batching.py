@@ -96,14 +96,14 @@ class TokenFile:
         self._has_segments = self._has_segments or rows.segment_ids is not None
         self._files["segment_ids"].write(segments.tobytes())
 
-    def rows(self) -> TokenRows:
-        """All rows so far, mapped from the file."""
+    def finish(self) -> TokenRows:
+        """All rows, mapped from the file; it cannot take more."""
         lengths = np.concatenate(self._lengths) if self._lengths else np.zeros(0, "int64")
         columns = {}
         for name, file in self._files.items():
-            file.flush()
             empty = file.seek(0, os.SEEK_END) == 0  # an empty file cannot be mapped
             columns[name] = np.zeros(0, "int32") if empty else np.memmap(file, "int32", mode="r")
+            file.close()  # the mapping keeps what it needs, and nothing is left behind when it goes
         return TokenRows(columns["token_ids"], lengths, columns["segment_ids"] if self._has_segments else None)
 
 
@@ -163,7 +163,7 @@ class BucketedBatches(keras.utils.PyDataset):
         return math.ceil(len(self.rows) / self.batch_size)
 
     @property
-    def num_batches(self) -> int | None:  # type: ignore[override]
+    def num_batches(self) -> int | None:
         """None while endless: Keras then keeps one running index over all epochs."""
         return None if self.endless else self.batches_per_pass
 

@@ -27,7 +27,8 @@ class TextPreprocessor(keras_hub.models.Preprocessor):
             has segment 0, the second segment 1.
 
     Call arguments:
-        x: a string, a list of strings, or a tuple of two lists (pairs, each packed into one row).
+        x: a string, a list of strings, or a tuple of two lists (pairs, each packed into one row). KerasHub takes a
+            lone tuple for `(x, y)`: call `preprocessor(pair, y=None)`.
         y, sample_weight: handed through.
 
     Raises:
@@ -63,6 +64,7 @@ class TextPreprocessor(keras_hub.models.Preprocessor):
         self.add_start_token = add_start_token
         self.add_end_token = add_end_token
         self.return_segment_ids = return_segment_ids
+        self.built = True
 
     def encode(self, x: Any, name: str = "x") -> TokenRows:
         """Token ids of every text, special tokens included, cut but not yet padded.

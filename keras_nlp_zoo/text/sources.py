@@ -48,12 +48,11 @@ class TextFiles(keras.utils.PyDataset):
     def _index(self) -> Iterator[tuple[str, int, int]]:
         for path in self.paths:
             with open(path, "rb") as file:
-                position, number = 0, 0
-                for line in file:
+                position = 0
+                for number, line in enumerate(file):
                     if number % self.batch_size == 0:
                         yield path, position, number
                     position += len(line)
-                    number += 1
 
     def __len__(self) -> int:
         return len(self._batches)

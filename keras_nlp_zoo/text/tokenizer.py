@@ -149,6 +149,7 @@ class Tokenizer(keras_hub.tokenizers.Tokenizer):
         self.end_token = end_token
         self.mask_token = mask_token
         self.file_assets = [ASSET_FILE]
+        self.built = True
         self._rust: tokenizers.Tokenizer | None = None
         if vocabulary is not None:
             self._set_vocabulary(vocabulary, merges)
@@ -167,7 +168,10 @@ class Tokenizer(keras_hub.tokenizers.Tokenizer):
         min_frequency: int = 1,
         **kwargs: Any,
     ) -> "Tokenizer":
-        """Learn a vocabulary from texts. The same texts always give the same vocabulary.
+        """Learn a vocabulary from texts.
+
+        The same texts give the same vocabulary, but for `"wordpiece"` and `"unigram"`, where the library breaks ties
+        between equally frequent pieces at random: keep the tokenizer, not the texts.
 
         Args:
             texts: strings; any iterable, read once and never held as a whole, so a generator over a file will do.
@@ -280,7 +284,7 @@ class Tokenizer(keras_hub.tokenizers.Tokenizer):
     def get_vocabulary(self) -> list[str]:
         """All tokens in order of their ids."""
         rust = self._loaded()
-        return [rust.id_to_token(i) for i in range(rust.get_vocab_size())]
+        return [rust.id_to_token(i) or "" for i in range(rust.get_vocab_size())]
 
     def token_to_id(self, token: str) -> int | None:
         return self._loaded().token_to_id(token)
@@ -364,7 +368,7 @@ class Tokenizer(keras_hub.tokenizers.Tokenizer):
     def _pipeline(self, model: Any) -> tokenizers.Tokenizer:
         kind = _KINDS[self.kind]
         rust = tokenizers.Tokenizer(model)
-        steps = [normalizers.NFC()] if kind.normalizes else []
+        steps: list[Any] = [normalizers.NFC()] if kind.normalizes else []
         if self.lowercase:
             steps.append(normalizers.Lowercase())
         if self.strip_accents:
@@ -443,7 +447,7 @@ def _read_vocabulary(vocabulary: Any) -> Any:
         if not os.path.isfile(path):
             raise ValueError(f"`vocabulary` is neither a dict, a list nor a file. Received: vocabulary={path!r}")
         with open(path, encoding="utf-8") as file:
-            vocabulary = json.load(file) if path.endswith(".json") else file.read().splitlines()
+            vocabulary = json.load(file) if path.endswith(".json") else file.read().rstrip("\n").split("\n")
     if isinstance(vocabulary, Mapping):
         return dict(vocabulary)
     if isinstance(vocabulary, Sequence):
@@ -459,4 +463,4 @@ def _read_merges(merges: Any) -> list[tuple[str, str]]:
     for pair in pairs:
         if len(pair) != 2:
             raise ValueError(f"`merges` must hold pairs such as 'th e'. Received: {' '.join(pair)!r}")
-    return pairs
+    return [(left, right) for left, right in pairs]

@@ -1,0 +1,49 @@
+import os
+
+import keras
+import pytest
+
+import keras_nlp_zoo as knz
+
+# Texts that break things. Module level, so that no subclass can lose them.
+ODD_TEXTS = [
+    "",
+    "   ",
+    "\t\n\r",
+    "🙂👩‍👩‍👧‍👦",
+    "e\u0301 and \u00e9",
+    "\u200b\ufeff",
+    "\x00\x07\x1b",
+    "half a pair \ud83d here",
+    "\udc00",
+    "한국어 문장",
+    "\u1112\u1161\u11ab\u1100\u1173\u11af",  # 한글 as separate jamo
+    "שלום עולם \u202e reversed",
+    "[PAD] [UNK] [START] [END] [MASK]",
+    "a" * 10_000,
+    "word " * 10_000,
+]
+
+
+@pytest.fixture(autouse=True)
+def _fixed_seed():
+    keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(scope="session")
+def reviews():
+    """(texts, labels) of 64 generated reviews."""
+    return knz.datasets.load("reviews", size=64)
+
+
+@pytest.fixture(scope="session")
+def tokenizer(reviews):
+    return knz.Tokenizer.train(reviews[0], kind="word")
+
+
+def real_corpora():
+    """The folder of the real corpora, or a skip: they are not in the repository, nor is there a network."""
+    folder = os.environ.get("KERAS_NLP_ZOO_DATA")
+    if not folder:
+        pytest.skip("KERAS_NLP_ZOO_DATA is not set: the real corpora are not on this machine")
+    return folder

@@ -1,0 +1,70 @@
+"""Property 1: padding never matters."""
+
+import keras
+import numpy as np
+import pytest
+
+from tests.contracts.cases import MODELS, TINY, tiny
+
+LENGTHS = [1, 2, 4, 9, 0]
+
+
+def test_every_model_has_a_case():
+    assert set(TINY) == set(MODELS)
+
+
+def batch(extra=0, fill=0):
+    rows = np.random.RandomState(0).randint(5, 50, (len(LENGTHS), max(LENGTHS)))
+    ids = np.full((len(LENGTHS), max(LENGTHS) + extra), fill)
+    mask = np.zeros_like(ids)
+    for i, length in enumerate(LENGTHS):
+        ids[i, :length] = rows[i, :length]
+        mask[i, :length] = 1
+    return {"token_ids": ids.astype("int32"), "padding_mask": mask.astype("int32")}
+
+
+def numpy(outputs):
+    return {key: keras.ops.convert_to_numpy(value) for key, value in outputs.items()}
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(("extra", "fill"), [(0, 17), (1, 0), (40, 0), (40, 17)])
+def test_padding_changes_nothing(name, extra, fill):
+    backbone = tiny(name).backbone
+    expected, padded = numpy(backbone(batch())), numpy(backbone(batch(extra, fill)))
+    for i, length in enumerate(LENGTHS):
+        np.testing.assert_allclose(
+            padded["sequence_output"][i, :length], expected["sequence_output"][i, :length], atol=1e-5
+        )
+    np.testing.assert_allclose(padded["pooled_output"], expected["pooled_output"], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_text_alone_and_in_a_batch(name):
+    backbone = tiny(name).backbone
+    whole = numpy(backbone(batch()))
+    for i, length in enumerate(LENGTHS):
+        alone = numpy(backbone({key: value[i : i + 1, : max(length, 1)] for key, value in batch().items()}))
+        np.testing.assert_allclose(alone["pooled_output"][0], whole["pooled_output"][i], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_padding_positions_are_zero_and_everything_is_finite(name):
+    outputs = numpy(tiny(name).backbone(batch(3, 17)))
+    mask = batch(3)["padding_mask"] == 1
+    assert np.abs(outputs["sequence_output"][~mask]).max() == 0
+    assert all(np.isfinite(value).all() for value in outputs.values())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_token_matters(name):
+    """The padding tests would pass for a network that reads nothing."""
+    backbone = tiny(name).backbone
+    inputs = batch()
+    before = numpy(backbone(inputs))["pooled_output"][3]
+    for position in range(9):
+        changed = {key: value.copy() for key, value in inputs.items()}
+        changed["token_ids"][3, position] = 49 if inputs["token_ids"][3, position] != 49 else 48
+        after = numpy(backbone(changed))["sequence_output"][3]
+        assert np.abs(after - numpy(backbone(inputs))["sequence_output"][3]).max() > 1e-6
+    assert np.abs(before).max() > 0

@@ -1,0 +1,50 @@
+"""Property 6: it runs in every precision, jitted where the backend jits, with any batch and length."""
+
+import keras
+import numpy as np
+import pytest
+
+from tests.contracts.cases import CLASSIFIERS, MODELS, tiny
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_batch_and_length_are_free(name):
+    backbone = tiny(name).backbone
+    assert all(tuple(tensor.shape) == (None, None) for tensor in backbone.input.values())
+    for batch, length in ((1, 1), (3, 2), (2, 40)):
+        ids = np.ones((batch, length), "int32")
+        outputs = backbone({"token_ids": ids, "padding_mask": ids})
+        assert outputs["sequence_output"].shape[:2] == (batch, length)
+        assert outputs["pooled_output"].shape[0] == batch
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "mixed_float16", "mixed_bfloat16"])
+def test_trains_in_every_precision(name, dtype, tokenizer, reviews):
+    model = tiny(name, tokenizer, dtype=dtype)
+    history = model.fit(*reviews, epochs=2, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+    logits = model.predict([*reviews[0][:3], ""], verbose=0)
+    assert np.isfinite(logits.astype("float32")).all()
+    expected = "float32" if dtype == "float32" else dtype.removeprefix("mixed_")
+    assert keras.backend.standardize_dtype(model.output.dtype) == expected
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_half_precision_agrees_with_float32(name, tokenizer, reviews):
+    full = tiny(name, tokenizer)
+    half = tiny(name, tokenizer, dtype="mixed_bfloat16")
+    half.set_weights(full.get_weights())
+    texts = [*reviews[0][:8], ""]
+    np.testing.assert_allclose(
+        half.predict(texts, verbose=0).astype("float32"), full.predict(texts, verbose=0), atol=0.05
+    )
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_compiled_and_eager_agree(name, tokenizer, reviews):
+    """`jit_compile=False` and `run_eagerly=True` are the reference of what the backend compiles by default."""
+    model = tiny(name, tokenizer)
+    expected = model.predict(reviews[0], verbose=0)
+    model.compile(run_eagerly=True)
+    np.testing.assert_allclose(model.predict(reviews[0], verbose=0), expected, atol=1e-5)

@@ -1,0 +1,80 @@
+"""Property 5: it round-trips through its config, `.keras` and a preset, with everything it knows."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_nlp_zoo as knz
+from tests.contracts.cases import CLASSIFIERS, LABELS, MODELS, tiny
+
+TEXTS = ["the plot was not dull", "the music was superb , but the script was a mess", ""]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_backbone_config(name):
+    backbone = tiny(name).backbone
+    again = type(backbone).from_config(backbone.get_config())
+    again.set_weights(backbone.get_weights())
+    inputs = {"token_ids": np.array([[5, 6, 7, 0]]), "padding_mask": np.array([[1, 1, 1, 0]])}
+    for key, value in backbone(inputs).items():
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(value), keras.ops.convert_to_numpy(again(inputs)[key]))
+    assert again.get_config() == backbone.get_config()
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_keras_file_continues_training_where_it_stopped(name, tokenizer, reviews, tmp_path):
+    model = tiny(name, tokenizer)
+    model.compile(keras.optimizers.Adam(0.01))
+    model.fit(*reviews, epochs=2, verbose=0, seed=1)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(again.predict(TEXTS, verbose=0), model.predict(TEXTS, verbose=0))
+    assert again.labels == LABELS
+    assert int(again.optimizer.iterations) == int(model.optimizer.iterations) == 4
+    for one, other in zip(model.optimizer.variables, again.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(one), keras.ops.convert_to_numpy(other))
+    losses = [m.fit(*reviews, epochs=2, verbose=0, seed=2).history["loss"] for m in (model, again)]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_preset(name, tokenizer, reviews, tmp_path):
+    model = tiny(name, tokenizer, sequence_length=20)
+    model.compile(keras.optimizers.Adam(0.0123), metrics=["accuracy"])
+    model.fit(*reviews, verbose=0)
+    model.save_to_preset(tmp_path / "preset")
+    again = knz.TextClassifier.from_preset(tmp_path / "preset")
+    np.testing.assert_array_equal(again.predict(TEXTS, verbose=0), model.predict(TEXTS, verbose=0))
+    assert again.labels == LABELS
+    assert again.preprocessor.sequence_length == 20
+    assert again.preprocessor.tokenizer.get_vocabulary() == tokenizer.get_vocabulary()
+    assert float(again.optimizer.learning_rate) == pytest.approx(0.0123)
+    assert again.backbone.get_config() == model.backbone.get_config()
+    assert isinstance(knz.create_model(name, preset=tmp_path / "preset").backbone, type(model.backbone))
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_preset_with_a_new_head(name, tokenizer, tmp_path):
+    model = tiny(name, tokenizer)
+    model.save_to_preset(tmp_path / "preset")
+    inputs = model.preprocessor(TEXTS)
+    for new in ({"num_classes": 5}, {"labels": ["a", "b", "c", "d", "e"]}):
+        again = knz.TextClassifier.from_preset(tmp_path / "preset", **new)
+        assert again.predict(TEXTS, verbose=0).shape == (3, 5)
+        assert again.labels == new.get("labels")
+        np.testing.assert_array_equal(
+            keras.ops.convert_to_numpy(again.backbone(inputs)["pooled_output"]),
+            keras.ops.convert_to_numpy(model.backbone(inputs)["pooled_output"]),
+        )
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_backbone_preset(name, tmp_path):
+    backbone = tiny(name).backbone
+    backbone.save_to_preset(tmp_path / "preset")
+    again = type(backbone).from_preset(str(tmp_path / "preset"))
+    for one, other in zip(backbone.weights, again.weights, strict=True):
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(one), keras.ops.convert_to_numpy(other))
+    task = knz.TextClassifier.from_preset(tmp_path / "preset", num_classes=3)
+    assert task.preprocessor is None
+    assert task.num_classes == 3

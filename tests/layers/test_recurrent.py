@@ -1,0 +1,141 @@
+"""The recurrent layers against the equations of their papers in float64 NumPy."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_nlp_zoo.layers import GRU, LSTM, RNN
+
+RANDOM = np.random.RandomState(0)
+UNITS, DIM, LENGTH = 5, 4, 7
+INPUTS = RANDOM.normal(size=(5, LENGTH, DIM)).astype("float32")
+LENGTHS = [7, 1, 4, 6, 0]
+MASK = (np.arange(LENGTH) < np.array(LENGTHS)[:, None]).astype("int32")
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def rnn_step(x, state, weights):
+    kernel, recurrent, bias = weights
+    h = np.tanh(x @ kernel + state[0] @ recurrent + bias)
+    return (h,)
+
+
+def lstm_step(x, state, weights):
+    kernel, recurrent, bias = weights
+    h, c = state
+    i, f, g, o = np.split(x @ kernel + h @ recurrent + bias, 4)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
+
+
+def gru_step(x, state, weights):
+    kernel, recurrent, bias = weights
+    (h,) = state
+    z, r, n = np.split(x @ kernel + bias[0], 3)
+    hz, hr, hn = np.split(h @ recurrent + bias[1], 3)
+    z, r = sigmoid(z + hz), sigmoid(r + hr)
+    return (z * h + (1 - z) * np.tanh(n + r * hn),)
+
+
+CELLS = {RNN: (rnn_step, 1), LSTM: (lstm_step, 2), GRU: (gru_step, 1)}
+
+
+def read(step, num_states, row, weights):
+    state = (np.zeros(UNITS),) * num_states
+    outputs = []
+    for x in row:
+        state = step(x, state, weights)
+        outputs.append(state[0])
+    return np.array(outputs).reshape(-1, UNITS), state
+
+
+def expected(layer, inputs, mask):
+    step, num_states = CELLS[type(layer)]
+    weights = [
+        [[keras.ops.convert_to_numpy(w).astype("float64") for w in one.weights] for one in direction]
+        for direction in (layer.forward_layers, layer.backward_layers)
+    ]
+    sequences, states = [], []
+    for row, keep in zip(inputs.astype("float64"), mask.astype(bool), strict=True):
+        x = row[keep]
+        for i in range(layer.num_layers):
+            outputs, forward = read(step, num_states, x, weights[0][i])
+            state = [(s,) for s in forward]
+            if layer.bidirectional:
+                backward_outputs, backward = read(step, num_states, x[::-1], weights[1][i])
+                outputs = np.concatenate([outputs, backward_outputs[::-1]], axis=-1)
+                state = list(zip(forward, backward, strict=True))
+            x = outputs
+        full = np.zeros((len(row), x.shape[-1]))
+        full[keep] = x
+        sequences.append(full)
+        states.append([s for kind in state for s in kind])
+    return np.stack(sequences), [np.stack(s) for s in zip(*states, strict=True)]
+
+
+OPTIONS = [(1, False), (1, True), (3, False), (3, True)]
+
+
+@pytest.mark.parametrize("layer_class", CELLS)
+@pytest.mark.parametrize(("num_layers", "bidirectional"), OPTIONS)
+@pytest.mark.parametrize("masked", ["right", "none", "anywhere"])
+def test_against_numpy(layer_class, num_layers, bidirectional, masked):
+    layer = layer_class(UNITS, num_layers, bidirectional, return_sequences=True, return_state=True)
+    mask = {"right": MASK, "none": np.ones_like(MASK), "anywhere": RANDOM.randint(0, 2, MASK.shape)}[masked]
+    layer.build(INPUTS.shape)
+    for weight in layer.weights:  # biases that are not zero or one
+        weight.assign(RANDOM.normal(size=weight.shape, scale=0.5))
+    outputs, *states = layer(INPUTS, mask=None if masked == "none" else mask)
+    sequence, final = expected(layer, INPUTS, mask)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(outputs), sequence, atol=1e-5)
+    assert len(states) == len(final)
+    for state, other in zip(states, final, strict=True):
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(state), other, atol=1e-5)
+
+
+@pytest.mark.parametrize("layer_class", CELLS)
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_last_output_is_the_final_state(layer_class, bidirectional):
+    layer = layer_class(UNITS, bidirectional=bidirectional, return_state=True)
+    output, *states = layer(INPUTS, mask=MASK)
+    hidden = states[: 2 if bidirectional else 1]
+    np.testing.assert_array_equal(
+        keras.ops.convert_to_numpy(output), np.concatenate([keras.ops.convert_to_numpy(h) for h in hidden], -1)
+    )
+    assert tuple(output.shape) == (5, layer.output_dim)
+
+
+@pytest.mark.parametrize("layer_class", CELLS)
+@pytest.mark.parametrize("return_sequences", [False, True])
+@pytest.mark.parametrize("return_state", [False, True])
+def test_symbolic_shapes_are_the_real_ones(layer_class, return_sequences, return_state):
+    layer = layer_class(UNITS, 2, True, return_sequences=return_sequences, return_state=return_state)
+    symbolic = layer(keras.Input((LENGTH, DIM)), mask=keras.Input((LENGTH,)))
+    real = layer(INPUTS, mask=MASK)
+    for one, other in zip(keras.tree.flatten(symbolic), keras.tree.flatten(real), strict=True):
+        assert tuple(one.shape)[1:] == tuple(other.shape)[1:]
+
+
+@pytest.mark.parametrize("layer_class", CELLS)
+def test_dropout_between_layers_in_training_only(layer_class):
+    layer = layer_class(UNITS, num_layers=2, dropout=0.5, return_sequences=True)
+    one, other = (keras.ops.convert_to_numpy(layer(INPUTS, mask=MASK, training=True)) for _ in range(2))
+    assert np.abs(one - other).max() > 0
+    one, other = (keras.ops.convert_to_numpy(layer(INPUTS, mask=MASK, training=False)) for _ in range(2))
+    np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("layer_class", CELLS)
+def test_config_and_errors(layer_class):
+    config = layer_class(UNITS, 2, True, True, True, 0.1).get_config()
+    assert layer_class.from_config(config).get_config() == config
+    for arguments, message in (
+        ({"units": 0}, "`units` must be an int of at least 1"),
+        ({"units": 3, "num_layers": 0}, "`num_layers` must be an int of at least 1"),
+        ({"units": 3, "dropout": 1.0}, r"`dropout` must be in \[0, 1\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            layer_class(**arguments)
