@@ -64,7 +64,10 @@ def fetch(corpus: str, file: File) -> str:
             if _sha256(path) != file.sha256:
                 raise ValueError(f"{path} is not the file expected there: its SHA-256 is not {file.sha256}.")
             return path
-    cached = os.path.join(keras.config.keras_home(), "datasets", "keras_nlp_zoo", corpus, file.name)
+    home = os.environ.get("KERAS_HOME") or os.path.expanduser(os.path.join("~", ".keras"))
+    subfolder = os.path.join("datasets", "keras_nlp_zoo", corpus)
+    os.makedirs(home, exist_ok=True)  # a folder that is not there is one Keras cannot write to: it goes elsewhere
+    cached = os.path.join(home, subfolder, file.name)
     last: Exception | None = None
     for _ in range(2):  # a transfer that breaks off leaves a file with the wrong hash: start over once
         try:
@@ -73,8 +76,8 @@ def fetch(corpus: str, file: File) -> str:
                 origin=file.address,
                 file_hash=file.sha256,
                 hash_algorithm="sha256",
-                cache_subdir=os.path.join("datasets", "keras_nlp_zoo", corpus),
-                cache_dir=keras.config.keras_home(),
+                cache_subdir=subfolder,
+                cache_dir=home,
             )
         except Exception as error:  # `get_file` raises a bare Exception for an address it cannot reach
             last = error

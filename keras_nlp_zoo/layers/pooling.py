@@ -33,6 +33,7 @@ class SequencePooling(keras.layers.Layer):
         if mode not in MODES:
             raise ValueError(f"`mode` must be one of {', '.join(MODES)}. Received: mode={mode!r}")
         self.mode = mode
+        self.supports_masking = True
 
     def call(self, inputs: Any, padding_mask: Any) -> Any:
         mask = ops.cast(padding_mask, inputs.dtype)[:, :, None]  # (batch, length, 1)
@@ -50,6 +51,9 @@ class SequencePooling(keras.layers.Layer):
         length = ops.sum(ops.cast(padding_mask, "int32"), axis=1)
         last = ops.maximum(length - 1, 0)[:, None, None]  # (batch, 1, 1)
         return ops.take_along_axis(inputs, last, axis=1)[:, 0] * any_token
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
+        return None
 
     def compute_output_shape(self, inputs_shape: Any, padding_mask_shape: Any = None) -> Any:
         return (inputs_shape[0], inputs_shape[2])

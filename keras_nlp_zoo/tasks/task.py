@@ -128,6 +128,7 @@ class TextTask(_Mixin):
                 return self._ready_fit(
                     x=self._stream(x, class_weight),
                     validation_data=validation_data,
+                    shuffle=False,
                     steps_per_epoch=steps_per_epoch,
                     validation_steps=validation_steps,
                     **common,
@@ -351,7 +352,7 @@ class TextTask(_Mixin):
         keras.saving.load_weights(self, filepath, objects_to_skip=self._not_in_head())
 
     def _not_in_head(self) -> list[Any]:
-        return [*self.backbone._flatten_layers(), self.optimizer]
+        return [*self.backbone._flatten_layers(), getattr(self, "optimizer", None)]
 
     @classmethod
     def from_preset(cls, preset: Any, load_weights: bool = True, **kwargs: Any) -> Any:

@@ -33,7 +33,11 @@ BAD_CALLS = {
         "`y` holds an unknown label. There is no label 'negativ'. Did you mean 'negative'? Known: negative, positive.",
     ),
     "None among labels": (lambda m: m.fit(["a", "b"], ["positive", None]), ValueError, "There is no label None"),
-    "index out of range": (lambda m: m.fit(["a"], [2]), ValueError, "`y` must hold class indices from 0 to 1. Found: 2"),
+    "index out of range": (
+        lambda m: m.fit(["a"], [2]),
+        ValueError,
+        "`y` must hold class indices from 0 to 1. Found: 2",
+    ),
     "fraction as index": (lambda m: m.fit(["a"], [0.5]), ValueError, "class indices from 0 to 1. Found: 0.5"),
     "unequal lengths": (lambda m: m.fit(["a", "b"], [1]), ValueError, "`x` has 2 texts, but `y` has 1 values"),
     "unequal weights": (

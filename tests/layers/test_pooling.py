@@ -14,7 +14,12 @@ def expected(mode):
     rows = []
     for row, length in zip(INPUTS.astype("float64"), LENGTHS, strict=True):
         text = row[:length]
-        pick = {"mean": lambda t: t.mean(0), "max": lambda t: t.max(0), "first": lambda t: t[0], "last": lambda t: t[-1]}
+        pick = {
+            "mean": lambda t: t.mean(0),
+            "max": lambda t: t.max(0),
+            "first": lambda t: t[0],
+            "last": lambda t: t[-1],
+        }
         rows.append(pick[mode](text) if length else np.zeros(3))
     return np.stack(rows)
 

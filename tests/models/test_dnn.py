@@ -21,7 +21,9 @@ def test_against_numpy():
         inputs = {"token_ids": ids[None], "padding_mask": np.ones((1, length), "int32")}
         outputs = backbone(inputs)
         np.testing.assert_allclose(keras.ops.convert_to_numpy(outputs["pooled_output"])[0], x, atol=1e-6)
-        np.testing.assert_allclose(keras.ops.convert_to_numpy(outputs["sequence_output"])[0], embeddings[ids], atol=1e-6)
+        np.testing.assert_allclose(
+            keras.ops.convert_to_numpy(outputs["sequence_output"])[0], embeddings[ids], atol=1e-6
+        )
 
 
 def test_order_plays_no_part():
@@ -47,7 +49,12 @@ def test_word_dropout_is_active_in_training_only():
 
 def test_defaults_are_those_of_the_paper():
     config = DNNBackbone(10).get_config()
-    assert (config["embedding_dim"], config["hidden_dim"], config["num_layers"], config["word_dropout"]) == (300, 300, 3, 0.3)
+    assert (config["embedding_dim"], config["hidden_dim"], config["num_layers"], config["word_dropout"]) == (
+        300,
+        300,
+        3,
+        0.3,
+    )
 
 
 def test_widths_of_their_own():
