@@ -3,6 +3,7 @@ import http.server
 import os
 import pathlib
 import threading
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ CONTENT = b"1 a fine film\n0 a dull film\n" * 1000
 class Handler(http.server.BaseHTTPRequestHandler):
     """Serves one file; `behaviour` says what goes wrong, request by request."""
 
-    behaviour: list[str] = []
+    behaviour: ClassVar[list[str]] = []
 
     def do_GET(self):
         how = self.behaviour.pop(0) if self.behaviour else "whole"
@@ -114,7 +115,8 @@ def test_every_corpus_says_where_it_is_from():
     for name in knz.datasets.list():
         corpus = knz.datasets.info(name)
         assert corpus.name == name
-        assert corpus.licence and corpus.citation and corpus.description and corpus.splits
+        for fact in (corpus.licence, corpus.citation, corpus.description, corpus.splits):
+            assert fact
         for one in corpus.files:
             assert one.address.startswith("https://")
             assert len(one.sha256) == 64

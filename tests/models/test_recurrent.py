@@ -1,4 +1,4 @@
-"""The recurrent backbones: embeddings, then the layer, which `tests/layers/test_recurrent.py` holds to its equations."""
+"""The recurrent backbones: embeddings, then the layer that `tests/layers/test_recurrent.py` tests."""
 
 import keras
 import numpy as np

@@ -27,7 +27,7 @@ def test_bucket_lengths_are_few():
     assert sorted(found) == [8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512]
     for n in range(1, 513):
         bucket = bucket_length(n)
-        assert n <= bucket and not any(n <= other < bucket for other in found)
+        assert bucket == min(other for other in found if other >= n)
     assert bucket_length(0) == 8
     assert bucket_length(50, 60) == 60
     assert bucket_length(3, 4) == 4

@@ -1,0 +1,49 @@
+"""The examples run as a person runs them: in a process of their own, on the backend under test."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import pytest
+
+import keras_nlp_zoo as knz
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+def run(script, *arguments, cwd):
+    environment = {**os.environ, "KERAS_BACKEND": keras.backend.backend(), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / script), *map(str, arguments)],
+        env=environment,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_quickstart(tmp_path):
+    out = run(
+        "quickstart.py", "the plot was dull", "--models", "dnn", "cnn", "--size", 800, "--epochs", 2, cwd=tmp_path
+    )
+    table = [line.split() for line in out.splitlines() if line.startswith(("dnn ", "cnn "))]
+    assert [row[0] for row in table] == ["dnn", "cnn"]
+    assert [len(row) for row in table] == [7, 7]
+    assert "the plot was dull" in out
+    best = knz.TextClassifier.from_preset(tmp_path / "quickstart_output" / "best")
+    assert best.classify("the plot was dull")["label"] in best.labels
+    assert (tmp_path / "quickstart_output" / "learning_curves.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_classify_sentiment(language, tmp_path):
+    arguments = ["--model", "gru", "--dataset", "reviews", "--language", language, "--epochs", 1, "--save", "preset"]
+    out = run("classify_sentiment.py", *arguments, "--sentences", "연기는 훌륭했다", cwd=tmp_path)
+    assert "test accuracy" in out
+    assert "연기는 훌륭했다" in out
+    assert knz.TextClassifier.from_preset(tmp_path / "preset").labels == ["negative", "positive"]
