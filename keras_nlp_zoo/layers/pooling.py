@@ -38,10 +38,10 @@ class SequencePooling(keras.layers.Layer):
     def call(self, inputs: Any, padding_mask: Any) -> Any:
         mask = ops.cast(padding_mask, inputs.dtype)[:, :, None]  # (batch, length, 1)
         if self.mode == "mean":
-            # Lengths are counted in float32: half precision is exact only up to 256 (bfloat16) or 2048.
-            count = ops.sum(ops.cast(padding_mask, "float32"), axis=1, keepdims=True)
-            scale = ops.cast(1.0 / ops.maximum(count, 1.0), inputs.dtype)  # (batch, 1)
-            return ops.sum(inputs * mask, axis=1) * scale
+            # Summed in float32: half precision counts to 256 (bfloat16) or 2,048 (float16) and no further.
+            count = ops.sum(ops.cast(padding_mask, "float32"), axis=1, keepdims=True)  # (batch, 1)
+            total = ops.sum(ops.cast(inputs * mask, "float32"), axis=1)  # (batch, dim)
+            return ops.cast(total / ops.maximum(count, 1.0), inputs.dtype)
         any_token = ops.max(mask, axis=1)  # (batch, 1)
         if self.mode == "max":
             lowest = ops.cast(-3e4, inputs.dtype)  # finite in float16 too

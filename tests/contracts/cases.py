@@ -7,8 +7,8 @@ TINY = {
     "dnn": {"embedding_dim": 8, "hidden_dim": 8, "num_layers": 2},
     "cnn": {"embedding_dim": 8, "filters": 4},
     "rnn": {"embedding_dim": 8, "hidden_dim": 8},
-    "lstm": {"embedding_dim": 8, "hidden_dim": 8, "num_layers": 2, "bidirectional": True},
-    "gru": {"embedding_dim": 8, "hidden_dim": 8, "bidirectional": True},
+    "lstm": {"embedding_dim": 8, "hidden_dim": 8, "bidirectional": True},
+    "gru": {"embedding_dim": 8, "hidden_dim": 8, "num_layers": 2},
 }
 # Without dropout, so that a step of training is a function of the weights alone.
 NO_DROPOUT = {"dnn": {"word_dropout": 0.0}}
