@@ -18,5 +18,7 @@ def test_blocks_run(tmp_path, monkeypatch):
 def test_exactly_two_commands():
     text = README.read_text(encoding="utf-8")
     commands = re.search(r"## Two commands\n(.*?)\n## ", text, re.DOTALL).group(1)
-    lines = [line for block in re.findall(r"```sh\n(.*?)```", commands, re.DOTALL) for line in block.strip().split("\n")]
+    lines = [
+        line for block in re.findall(r"```sh\n(.*?)```", commands, re.DOTALL) for line in block.strip().split("\n")
+    ]
     assert len(lines) == 2

@@ -18,15 +18,6 @@ class Backbone(keras_hub.models.Backbone):
             "padding_mask": keras.Input((None,), dtype="int32", name="padding_mask"),
         }
 
-    @staticmethod
-    def word_vectors(vocabulary_size: int, embedding_dim: int, dtype: Any) -> keras.layers.Embedding:
-        """Embeddings that begin in [-0.25, 0.25], as in Kim (2014): five times the range that Keras begins with,
-        in which a recurrent network learns nothing for many epochs."""
-        initializer = keras.initializers.RandomUniform(-0.25, 0.25)
-        return keras.layers.Embedding(
-            vocabulary_size, embedding_dim, embeddings_initializer=initializer, dtype=dtype, name="embedding"
-        )
-
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """The optimizer that a task compiles with when none is named."""
         return keras.optimizers.Adam(1e-3)

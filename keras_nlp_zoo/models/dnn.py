@@ -9,13 +9,13 @@ from typing import Any
 
 import keras
 
-from keras_nlp_zoo.layers import SequencePooling, WordDropout
+from keras_nlp_zoo.layers import SequencePooling, TokenEmbedding, WordDropout
 from keras_nlp_zoo.models.backbone import Backbone, check_rates, check_size_list, check_sizes
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
 class DNNBackbone(Backbone):
-    """Averaged embeddings into a ReLU stack. The defaults are the paper's.
+    """Averaged embeddings into a ReLU stack. Widths, depth and word dropout are the paper's by default.
 
     Inputs: a dict of `token_ids` and `padding_mask` (1 = token, 0 = padding), int `(batch, length)`.
     Outputs: a dict of `sequence_output` `(batch, length, embedding_dim)`, the word vectors (zero at padding), and
@@ -27,7 +27,8 @@ class DNNBackbone(Backbone):
         hidden_dim: int, or a sequence of `num_layers` ints. Width of the ReLU layers.
         num_layers: int. Number of ReLU layers; that of `hidden_dim` if it is a sequence.
         word_dropout: float. Probability that a word is left out of the mean during training.
-        dropout: float. Dropout after each ReLU layer.
+        dropout: float. Dropout after each ReLU layer. The paper has none: it, and the weight decay of
+            `default_optimizer`, are worth about one point of accuracy on SST-2.
 
     Raises:
         ValueError: an argument out of its range.
@@ -45,7 +46,7 @@ class DNNBackbone(Backbone):
         hidden_dim: int | Sequence[int] = 300,
         num_layers: int = 3,
         word_dropout: float = 0.3,
-        dropout: float = 0.0,
+        dropout: float = 0.3,
         dtype: Any = None,
         **kwargs: Any,
     ):
@@ -60,7 +61,7 @@ class DNNBackbone(Backbone):
             widths = (hidden_dim,) * num_layers
 
         # === Layers ===
-        self.token_embedding = self.word_vectors(vocabulary_size, embedding_dim, dtype)
+        self.token_embedding = TokenEmbedding(vocabulary_size, embedding_dim, dtype=dtype, name="embedding")
         self.drop_padding = keras.layers.Multiply(dtype=dtype, name="drop_padding")
         self.word_dropout_layer = WordDropout(word_dropout, dtype=dtype, name="word_dropout")
         self.pooling = SequencePooling("mean", dtype=dtype, name="mean")
@@ -87,6 +88,10 @@ class DNNBackbone(Backbone):
         self.num_layers = num_layers
         self.word_dropout = word_dropout
         self.dropout = dropout
+
+    def default_optimizer(self) -> keras.optimizers.Optimizer:
+        """Adam with weight decay: an average of words overfits before it has learnt."""
+        return keras.optimizers.AdamW(5e-4, weight_decay=0.3)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

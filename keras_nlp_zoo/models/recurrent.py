@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from keras_nlp_zoo.layers import TokenEmbedding
 from keras_nlp_zoo.models.backbone import Backbone, check_rates, check_sizes
 
 
@@ -46,7 +47,7 @@ class RecurrentBackbone(Backbone):
         check_rates(dropout=dropout)
 
         # === Layers ===
-        self.token_embedding = self.word_vectors(vocabulary_size, embedding_dim, dtype)
+        self.token_embedding = TokenEmbedding(vocabulary_size, embedding_dim, dtype=dtype, name="embedding")
         self.dropout_layer = keras.layers.Dropout(dropout, dtype=dtype, name="dropout")
         self.recurrent = self.recurrent_layer(
             hidden_dim,
