@@ -252,6 +252,8 @@ class TextTask(_Mixin):
             if len(rows) == 0:
                 raise ValueError(f"`{name}` is empty: there are no texts in it.")
             return rows, y, sample_weight, batch_size or 32
+        if is_endless(x, None):
+            raise ValueError(f"`{name}` never ends: only `fit`, with `steps_per_epoch`, takes such a dataset.")
         file, targets, weights = TokenFile(), [], []
         for texts, batch_y, batch_weight in iterate(x):
             part = self._encode(texts, name)
@@ -298,8 +300,9 @@ class TextTask(_Mixin):
     def _stream(self, x: Any, class_weight: dict[int, float] | None) -> Iterator[Any]:
         """Batches of a dataset without end, tokenised as they come."""
         most = getattr(self.preprocessor, "sequence_length", None)
-        previous = None
-        while True:
+        previous, number = None, 0
+        while number >= 0:
+            number = -1  # and so it stays if there is nothing left, as in a generator that has run out
             for number, (texts, y, sample_weight) in enumerate(iterate(x)):
                 rows = self._encode(texts, "x")
                 y = self.encode_targets(y)

@@ -147,8 +147,18 @@ def test_a_stream_without_end(tokenizer, reviews):
         model.fit(Batches(texts, labels, endless=True))
     with pytest.raises(ValueError, match="`validation_split` needs data that end"):
         model.fit(Batches(texts, labels, endless=True), steps_per_epoch=2, validation_split=0.5)
+    for call in (model.evaluate, model.predict, lambda x: model.fit(texts, labels, validation_data=x)):
+        with pytest.raises(ValueError, match="never ends: only `fit`, with `steps_per_epoch`, takes such a dataset"):
+            call(Batches(texts, labels, endless=True))
     with pytest.raises(ValueError, match="come with the dataset"):
         model.fit(Batches(texts, labels), y=labels)
+
+
+def test_a_stream_that_runs_out(tokenizer, reviews):
+    model = tiny("cnn", tokenizer)
+    with pytest.warns(UserWarning, match="ran out of data"):
+        model.fit(generator(*reviews), steps_per_epoch=10, verbose=0)
+    assert int(model.optimizer.iterations) in (4, 5)  # TensorFlow counts the step that found nothing
 
 
 def test_a_corpus_on_disk(tokenizer, reviews, tmp_path):
