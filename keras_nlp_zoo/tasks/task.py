@@ -139,6 +139,8 @@ class TextTask(_Mixin):
         held_out = None
         if validation_data is not None:
             held_out = self._read(*self._unpack(validation_data), batch_size, name="validation_data")[:3]
+            if held_out[1] is None:
+                raise ValueError("`validation_data` has no targets: pass `(texts, y)`.")
         elif validation_split:
             (rows, y, sample_weight), held_out = _split(rows, y, sample_weight, validation_split)
         if class_weight is not None:
@@ -164,7 +166,10 @@ class TextTask(_Mixin):
         if not self._takes_texts(x):
             y = y if y is None else self.encode_targets(y)
             return self._ready_evaluate(x=x, y=y, batch_size=batch_size, sample_weight=sample_weight, **kwargs)
-        return self._ready_evaluate(x=self._batches(x, y, sample_weight, batch_size), **kwargs)
+        batches = self._batches(x, y, sample_weight, batch_size)
+        if batches.y is None:
+            raise ValueError("`y` is missing: `evaluate` needs a target for every text.")
+        return self._ready_evaluate(x=batches, **kwargs)
 
     def predict(
         self,

@@ -51,6 +51,12 @@ BAD_CALLS = {
         "`validation_data` has 2 texts, but `validation_data` has 1 values",
     ),
     "no labels": (lambda m: m.fit(["a", "b"]), ValueError, "`y` is missing"),
+    "no labels to evaluate": (lambda m: m.evaluate(["a", "b"]), ValueError, "`y` is missing"),
+    "no labels to validate": (
+        lambda m: m.fit(["a", "b"], [1, 0], validation_data=(["a", "b"],)),
+        ValueError,
+        "`validation_data` has no targets",
+    ),
     "split of one text": (
         lambda m: m.fit(["a"], [1], validation_split=0.5),
         ValueError,
