@@ -85,7 +85,7 @@ class TokenFile:
     """Collects token rows in a temporary file, so that a corpus need not fit into memory; the file ends with it."""
 
     def __init__(self) -> None:
-        self._files = {"token_ids": tempfile.TemporaryFile(), "segment_ids": tempfile.TemporaryFile()}  # noqa: SIM115
+        self._files = {"token_ids": tempfile.TemporaryFile(), "segment_ids": tempfile.TemporaryFile()}  # noqa: SIM115 - `finish` closes them
         self._lengths: list[np.ndarray] = []
         self._has_segments = False
 
