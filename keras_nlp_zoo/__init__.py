@@ -1,6 +1,6 @@
 """Every classic NLP architecture for Keras 3, on JAX, TensorFlow and PyTorch."""
 
-from keras_nlp_zoo import datasets, layers, models, plots, text
+from keras_nlp_zoo import datasets, interop, layers, models, plots, text
 from keras_nlp_zoo.registry import create_model, list_models
 from keras_nlp_zoo.tasks import TextClassifier
 from keras_nlp_zoo.text import Tokenizer
@@ -11,6 +11,7 @@ __all__ = [
     "Tokenizer",
     "create_model",
     "datasets",
+    "interop",
     "layers",
     "list_models",
     "models",

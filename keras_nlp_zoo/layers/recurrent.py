@@ -1,20 +1,18 @@
-"""Recurrent layers, stacked and bidirectional by option, exact under padding."""
+"""Recurrent layers: stacked, bidirectional, exact under any mask, and as fast as the backend can read.
+
+`recurrent_kernels.py` holds the equations and says how they are made fast.
+"""
 
 from typing import Any
 
 import keras
 from keras import ops
 
-
-class _Orthogonal(keras.initializers.Orthogonal):
-    """Keras's, drawn in float32: JAX has no QR decomposition of bfloat16 on CPU."""
-
-    def __call__(self, shape: Any, dtype: Any = None) -> Any:
-        return ops.cast(super().__call__(shape, "float32"), dtype or keras.config.floatx())
+from keras_nlp_zoo.layers.recurrent_kernels import recurrent
 
 
 class Recurrent(keras.layers.Layer):
-    """What `RNN`, `LSTM` and `GRU` share: layers upon layers of one Keras recurrent layer.
+    """What `RNN`, `LSTM` and `GRU` share.
 
     Args:
         units: int. Width of the state; a bidirectional layer's output is twice as wide.
@@ -27,18 +25,25 @@ class Recurrent(keras.layers.Layer):
     Call arguments:
         inputs: float `(batch, length, dim)`.
         mask: bool or int `(batch, length)`; 1 = token, 0 = padding. All ones if left out. A masked step leaves
-            the state as it is and outputs zeros; a row that is all padding ends in the zero state.
+            the states as they are and outputs zeros; a row that is all padding ends in its initial state. Any mask
+            is exact; on PyTorch padding on the right is the fastest.
+        initial_state: the states before the first step: a list, in number, order and shape what `return_state`
+            gives, or the tensor if it is one only. Zeros if left out.
         training: bool. Whether dropout is active.
 
     Returns:
         `(batch, length, units)` with `return_sequences`, else `(batch, units)`, the last step's output (of a
-        bidirectional layer the last step each direction reads). With `return_state` a tuple of that and the
-        final states of the last layer, each `(batch, units)`: one per direction, forward first, twice as many
-        for `LSTM` (hidden, then cell).
+        bidirectional layer the last step each direction reads). With `return_state` a tuple of that and the final
+        states, each `(batch, units)`: the hidden states of the first layer (forward, then backward), of the second,
+        and so on; after them the cell states of an `LSTM` in the same order.
 
     Raises:
-        ValueError: an argument out of its range.
+        ValueError: an argument out of its range, or an initial state with too few or too many tensors.
     """
+
+    kind = ""
+    num_gates = 1
+    num_states = 1
 
     def __init__(
         self,
@@ -63,69 +68,83 @@ class Recurrent(keras.layers.Layer):
         self.return_state = return_state
         self.dropout = dropout
         self.supports_masking = True
-        self.forward_layers = [self._make_layer(f"forward_{i}") for i in range(num_layers)]
-        self.backward_layers = [
-            self._make_layer(f"backward_{i}", go_backwards=True) for i in range(num_layers if bidirectional else 0)
+        self.forward_readers = [self._make_reader(f"forward_{i}", False) for i in range(num_layers)]
+        self.backward_readers = [
+            self._make_reader(f"backward_{i}", True) for i in range(num_layers if bidirectional else 0)
         ]
         self.dropouts = [keras.layers.Dropout(dropout, dtype=self.dtype_policy) for _ in range(num_layers - 1)]
 
-    keras_layer: Any = None
-
-    def _make_layer(self, name: str, **kwargs: Any) -> keras.layers.Layer:
-        return self.keras_layer(
-            self.units,
-            return_sequences=True,
-            return_state=True,
-            recurrent_initializer=_Orthogonal(),
-            dtype=self.dtype_policy,
-            name=name,
-            **kwargs,
-        )
-
-    def build(self, inputs_shape: Any) -> None:
-        batch, length, dim = inputs_shape
-        for i in range(self.num_layers):
-            shape = (batch, length, dim if i == 0 else self.output_dim)
-            self.forward_layers[i].build(shape)
-            if self.bidirectional:
-                self.backward_layers[i].build(shape)
-            if i < self.num_layers - 1:
-                self.dropouts[i].build((batch, length, self.output_dim))
+    def _make_reader(self, name: str, reverse: bool) -> "Reader":
+        return Reader(self.kind, self.units, self.num_gates, reverse, dtype=self.dtype_policy, name=name)
 
     @property
     def output_dim(self) -> int:
+        """Width of an output: `units` for each direction."""
         return self.units * (2 if self.bidirectional else 1)
 
-    def call(self, inputs: Any, mask: Any = None, training: bool = False) -> Any:
-        x = inputs
+    @property
+    def readers(self) -> list[list["Reader"]]:
+        """The readers of each layer: one, or forward and backward."""
+        directions = [self.forward_readers, *([self.backward_readers] if self.bidirectional else [])]
+        return [list(layer) for layer in zip(*directions, strict=True)]
+
+    def build(self, inputs_shape: Any) -> None:
+        batch, length, dim = inputs_shape
+        for i, readers in enumerate(self.readers):
+            for reader in readers:
+                reader.build((length, batch, dim if i == 0 else self.output_dim))
+        for dropout in self.dropouts:
+            dropout.build((length, batch, self.output_dim))
+
+    def call(self, inputs: Any, mask: Any = None, initial_state: Any = None, training: bool = False) -> Any:
+        states = self._initial_states(inputs, initial_state)
+        x = ops.transpose(inputs, (1, 0, 2))  # (length, batch, dim)
         if mask is not None:
-            mask = ops.cast(mask, "bool")
-        states: list[tuple[Any, ...]] = []
-        for i in range(self.num_layers):
-            outputs, *forward_state = self.forward_layers[i](x, mask=mask, training=training)
-            states = [(state,) for state in forward_state]
-            if self.bidirectional:
-                backward, *backward_state = self.backward_layers[i](x, mask=mask, training=training)
-                outputs = ops.concatenate([outputs, ops.flip(backward, axis=1)], axis=-1)
-                states = list(zip(forward_state, backward_state, strict=True))
+            mask = ops.transpose(ops.cast(mask, "bool"))
+        for i, readers in enumerate(self.readers):
+            outputs = []
+            for direction, reader in enumerate(readers):
+                place = i * len(readers) + direction
+                output, states[place] = reader.read(x, states[place], mask)
+                outputs.append(output)
+            x = ops.concatenate(outputs, axis=-1) if self.bidirectional else outputs[0]
+            if self.dropout and i < self.num_layers - 1:
+                x = self.dropouts[i](x, training=training)
+        if self.return_sequences:
             if mask is not None:
-                outputs = outputs * ops.cast(mask, outputs.dtype)[:, :, None]
-            x = outputs if i == self.num_layers - 1 else self.dropouts[i](outputs, training=training)
-        if not self.return_sequences:
-            x = ops.concatenate(states[0], axis=-1)
-        return (x, *(state for kind in states for state in kind)) if self.return_state else x
+                x = x * ops.cast(mask, x.dtype)[:, :, None]
+            x = ops.transpose(x, (1, 0, 2))
+        else:
+            x = ops.concatenate([state[0] for state in states[-len(readers) :]], axis=-1)
+        if not self.return_state:
+            return x
+        return (x, *(state[kind] for kind in range(self.num_states) for state in states))
+
+    def _initial_states(self, inputs: Any, initial_state: Any) -> list[tuple[Any, ...]]:
+        """A tuple of states for each reader."""
+        number = len(self.forward_readers) + len(self.backward_readers)
+        if initial_state is None:
+            zeros = ops.zeros((ops.shape(inputs)[0], self.units), dtype=self.compute_dtype)
+            return [(zeros,) * self.num_states for _ in range(number)]
+        flat = list(initial_state) if isinstance(initial_state, (list, tuple)) else [initial_state]
+        if len(flat) != number * self.num_states:
+            raise ValueError(
+                f"`initial_state` must hold {number * self.num_states} tensors, each `(batch, {self.units})`. "
+                f"Received: {len(flat)}"
+            )
+        return [tuple(flat[i::number]) for i in range(number)]
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         sequence = mask if self.return_sequences else None
-        return [sequence] + [None] * self._num_states() if self.return_state else sequence
+        return [sequence] + [None] * self._number_of_states() if self.return_state else sequence
 
-    def _num_states(self) -> int:
-        return (2 if self.keras_layer is keras.layers.LSTM else 1) * (2 if self.bidirectional else 1)
+    def _number_of_states(self) -> int:
+        return self.num_states * self.num_layers * (2 if self.bidirectional else 1)
 
     def compute_output_shape(self, inputs_shape: Any) -> Any:
         batch, length, _ = inputs_shape
         output = (batch, length, self.output_dim) if self.return_sequences else (batch, self.output_dim)
-        return (output, *([(batch, self.units)] * self._num_states())) if self.return_state else output
+        return (output, *([(batch, self.units)] * self._number_of_states())) if self.return_state else output
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -142,6 +161,41 @@ class Recurrent(keras.layers.Layer):
         return config
 
 
+class Reader(keras.layers.Layer):
+    """The weights of one direction of one layer, and the kernel that reads with them."""
+
+    def __init__(self, kind: str, units: int, num_gates: int, reverse: bool, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.kind = kind
+        self.units = units
+        self.num_gates = num_gates
+        self.reverse = reverse
+
+    def build(self, inputs_shape: Any) -> None:
+        width = self.num_gates * self.units
+        self.kernel = self.add_weight((inputs_shape[-1], width), "glorot_uniform", name="kernel")
+        self.recurrent_kernel = self.add_weight((self.units, width), _orthogonal, name="recurrent_kernel")
+        bias_shape = (2, width) if self.kind == "gru" else (width,)
+        self.bias = self.add_weight(bias_shape, self._initial_bias, name="bias")
+
+    def _initial_bias(self, shape: Any, dtype: Any) -> Any:
+        """Zeros, and ones for the LSTM's forget gate: Jozefowicz et al. (2015), section 5."""
+        bias = ops.zeros(shape, dtype=dtype)
+        if self.kind != "lstm":
+            return bias
+        return ops.where((ops.arange(shape[0]) // self.units) == 1, ops.ones_like(bias), bias)
+
+    def read(self, inputs: Any, states: Any, mask: Any = None) -> Any:
+        """As `recurrent`. No `call`: on PyTorch, calling a layer costs a tenth of what reading 100 steps does."""
+        weights = (self.kernel, self.recurrent_kernel, self.bias)
+        return recurrent(self.kind, inputs, weights, states, mask, self.reverse)
+
+
+def _orthogonal(shape: Any, dtype: Any) -> Any:
+    """Keras's, drawn in float32: JAX has no QR decomposition of bfloat16 on CPU."""
+    return ops.cast(keras.initializers.Orthogonal()(shape, "float32"), dtype)
+
+
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
 class RNN(Recurrent):
     """Elman recurrent network with a tanh state.
@@ -154,7 +208,7 @@ class RNN(Recurrent):
         output, hidden = RNN(64, return_sequences=True, return_state=True)(np.ones((32, 20, 100)))
     """
 
-    keras_layer = keras.layers.SimpleRNN
+    kind = "rnn"
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
@@ -169,7 +223,9 @@ class LSTM(Recurrent):
         output, hidden, cell = LSTM(128, return_sequences=True, return_state=True)(np.ones((32, 20, 100)))
     """
 
-    keras_layer = keras.layers.LSTM
+    kind = "lstm"
+    num_gates = 4
+    num_states = 2
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
@@ -184,4 +240,5 @@ class GRU(Recurrent):
         output, hidden = GRU(128, return_sequences=True, return_state=True)(np.ones((16, 30, 100)))
     """
 
-    keras_layer = keras.layers.GRU
+    kind = "gru"
+    num_gates = 3

@@ -62,10 +62,12 @@ class RecurrentBackbone(Backbone):
 
         # === Functional ===
         inputs = self.text_inputs()
-        words = self.dropout_layer(self.token_embedding(inputs["token_ids"]))  # (batch, length, embedding_dim)
+        words = self.token_embedding(inputs["token_ids"])  # (batch, length, embedding_dim)
+        if dropout:
+            words = self.dropout_layer(words)
         sequence, *states = self.recurrent(words, mask=inputs["padding_mask"])
-        hidden = states[: 2 if bidirectional else 1]  # forward, backward
-        pooled = keras.ops.concatenate(hidden, axis=-1) if bidirectional else hidden[0]
+        hidden = states[: num_layers * (2 if bidirectional else 1)]
+        pooled = keras.ops.concatenate(hidden[-2:], axis=-1) if bidirectional else hidden[-1]
         super().__init__(
             inputs=inputs, outputs={"sequence_output": sequence, "pooled_output": pooled}, dtype=dtype, **kwargs
         )

@@ -56,24 +56,25 @@ def expected(layer, inputs, mask):
     step, num_states = CELLS[type(layer)]
     weights = [
         [[keras.ops.convert_to_numpy(w).astype("float64") for w in one.weights] for one in direction]
-        for direction in (layer.forward_layers, layer.backward_layers)
+        for direction in (layer.forward_readers, layer.backward_readers)
     ]
-    sequences, states = [], []
+    sequences, finals = [], []
     for row, keep in zip(inputs.astype("float64"), mask.astype(bool), strict=True):
         x = row[keep]
+        states = []  # of each reader
         for i in range(layer.num_layers):
             outputs, forward = read(step, num_states, x, weights[0][i])
-            state = [(s,) for s in forward]
+            states.append(forward)
             if layer.bidirectional:
                 backward_outputs, backward = read(step, num_states, x[::-1], weights[1][i])
                 outputs = np.concatenate([outputs, backward_outputs[::-1]], axis=-1)
-                state = list(zip(forward, backward, strict=True))
+                states.append(backward)
             x = outputs
         full = np.zeros((len(row), x.shape[-1]))
         full[keep] = x
         sequences.append(full)
-        states.append([s for kind in state for s in kind])
-    return np.stack(sequences), [np.stack(s) for s in zip(*states, strict=True)]
+        finals.append([state[kind] for kind in range(num_states) for state in states])
+    return np.stack(sequences), [np.stack(s) for s in zip(*finals, strict=True)]
 
 
 OPTIONS = [(1, False), (1, True), (3, False), (3, True)]
