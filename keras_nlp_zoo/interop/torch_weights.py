@@ -49,7 +49,8 @@ def load_torch(target: Any, source: Any) -> None:
         knz.interop.load_torch(layer, torch.nn.LSTM(100, 128, batch_first=True))
     """
     modules = _modules(_state_dict(source))
-    found, homeless = [], []
+    found: list[Found] = []
+    homeless: list[Any] = []
     for layer in _layers_with_weights(target):
         for name, arrays in modules.items():
             one = _fit(layer, arrays)
@@ -164,12 +165,8 @@ def _weights(layer: Any) -> list[Any]:
 
 def _fit(layer: Any, arrays: Arrays) -> Found | None:
     """How the arrays of a module go into the layer, or None if kind or shapes differ."""
-    for kind, convert in _CONVERTERS.items():
-        if isinstance(layer, kind):
-            found = convert(layer, arrays)
-            break
-    else:
-        return None
+    convert = next((convert for kind, convert in _CONVERTERS.items() if isinstance(layer, kind)), None)
+    found = convert(layer, arrays) if convert else None
     if found is None:
         return None
     built = layer
@@ -212,7 +209,8 @@ def _embedding(layer: Any, arrays: Arrays) -> Found | None:
 
 
 def _recurrent(layer: Any, arrays: Arrays) -> Found | None:
-    values, used = {}, set()
+    values: Arrays = {}
+    used: set[str] = set()
     for i in range(layer.num_layers):
         for readers, suffix in (("forward_readers", ""), ("backward_readers", "_reverse"))[: len(layer.readers[0])]:
             names = [f"{kind}_l{i}{suffix}" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
@@ -245,26 +243,24 @@ def _attention(layer: Any, arrays: Arrays) -> Found | None:
     if "in_proj_weight" in arrays:
         parts = np.split(arrays.pop("in_proj_weight"), 3)
         arrays.update({f"{part}_proj_weight": array for part, array in zip("qkv", parts, strict=True)})
-    weights = [
-        arrays.pop(name, None) for name in ("q_proj_weight", "k_proj_weight", "v_proj_weight", "out_proj.weight")
-    ]
-    if any(weight is None for weight in weights):
+    names = ("q_proj_weight", "k_proj_weight", "v_proj_weight", "out_proj.weight")
+    if not layer.built or not set(names) <= set(arrays):
         return None
-    biases = np.split(arrays.pop("in_proj_bias"), 3) if "in_proj_bias" in arrays else [None] * 3
-    biases.append(arrays.pop("out_proj.bias", None))
-    if arrays:  # bias_k, bias_v
+    weights = [arrays.pop(name) for name in names]
+    biases: list[Any] = np.split(arrays.pop("in_proj_bias"), 3) if "in_proj_bias" in arrays else [None] * 3
+    biases.append(arrays.pop("out_proj.bias") if "out_proj.bias" in arrays else None)
+    heads = layer.num_heads
+    if arrays or len(weights[0]) % heads:  # bias_k and bias_v have no place here
         return None
-    heads, values = layer.num_heads, {}
-    if len(weights[0]) % heads:
-        return None
+    values: Arrays = {}
     for name, weight, bias in zip(("query", "key", "value", "output"), weights, biases, strict=True):
         # (out, in) there; (in, heads, head_dim) here, and (heads, head_dim, out) for the output
-        shape = (heads, -1, len(weight)) if name == "output" else (weight.shape[1], heads, len(weight) // heads)
+        shape: Any = (heads, -1, len(weight)) if name == "output" else (weight.shape[1], heads, len(weight) // heads)
         values[f"_{name}_dense.kernel"] = weight.T.reshape(shape)
         if bias is not None or layer._use_bias:
             bias = np.zeros(len(weight), weight.dtype) if bias is None else bias
             values[f"_{name}_dense.bias"] = bias if name == "output" else bias.reshape(heads, -1)
-    return Found(layer, None, values) if layer.built else None
+    return Found(layer, None, values)
 
 
 _CONVERTERS: dict[type, Callable[[Any, Arrays], Found | None]] = {
