@@ -45,8 +45,10 @@ def load_torch(target: Any, source: Any) -> None:
             nothing has been assigned.
 
     Example:
-        layer = knz.layers.LSTM(128)
-        knz.interop.load_torch(layer, torch.nn.LSTM(100, 128, batch_first=True))
+        layer = knz.layers.RNN(4)
+        state_dict = {"weight_ih_l0": np.ones((4, 6)), "weight_hh_l0": np.eye(4)}  # or torch.nn.RNN(6, 4)
+        knz.interop.load_torch(layer, state_dict)
+        layer(np.ones((2, 9, 6))).shape  # (2, 4)
     """
     modules = _modules(_state_dict(source))
     found: list[Found] = []

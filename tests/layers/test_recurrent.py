@@ -140,3 +140,17 @@ def test_config_and_errors(layer_class):
     ):
         with pytest.raises(ValueError, match=message):
             layer_class(**arguments)
+
+
+@pytest.mark.parametrize("layer_class", CELLS)
+def test_reading_in_two_parts_is_reading_at_once(layer_class):
+    layer = layer_class(UNITS, num_layers=2, return_sequences=True, return_state=True)
+    whole, *final = (keras.ops.convert_to_numpy(x) for x in layer(INPUTS))
+    first, *states = layer(INPUTS[:, :3])
+    second, *states = layer(INPUTS[:, 3:], initial_state=states)
+    parts = np.concatenate([keras.ops.convert_to_numpy(x) for x in (first, second)], axis=1)
+    np.testing.assert_allclose(parts, whole, atol=1e-6)
+    for one, other in zip(states, final, strict=True):
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(one), other, atol=1e-6)
+    with pytest.raises(ValueError, match=rf"`initial_state` must hold {len(states)} tensors"):
+        layer(INPUTS, initial_state=states[1:])
