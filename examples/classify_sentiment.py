@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--tokenizer", default="word", help="word, wordpiece, bpe, byte_bpe, unigram or char")
     parser.add_argument("--vocabulary-size", type=int, default=20_000)
     parser.add_argument("--bidirectional", action="store_true", help="read backwards too (rnn, lstm, gru)")
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--batch-size", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save", metavar="FOLDER", help="write the trained model as a preset")
@@ -61,7 +61,7 @@ def main() -> None:
         labels,
         batch_size=args.batch_size,
         epochs=args.epochs,
-        callbacks=[keras.callbacks.EarlyStopping("val_accuracy", patience=3, restore_best_weights=True)],
+        callbacks=[keras.callbacks.EarlyStopping("val_accuracy", patience=5, restore_best_weights=True)],
         verbose=2,
         **held_out,
     )
