@@ -1,33 +1,19 @@
-"""What every task does with texts: tokenise once, batch by length, and save or load as a preset."""
+"""What every task does with texts: tokenise once, batch by length."""
 
-import json
-import os
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import keras
-import keras_hub
 import numpy as np
 
-# Not public in KerasHub, and the way past `Task.from_preset`, which asks for one task class per backbone class.
-from keras_hub.src.utils import preset_utils
-
-from keras_nlp_zoo.models.backbone import Backbone
+from keras_nlp_zoo.tasks.presets import PresetTask
 from keras_nlp_zoo.text.batching import BucketedBatches, TokenFile, TokenRows, bucket_length
 from keras_nlp_zoo.text.inputs import as_numpy
 from keras_nlp_zoo.text.preprocessor import TextPreprocessor, is_pair
 from keras_nlp_zoo.text.sources import is_dataset, is_endless, iterate
 
-COMPILE_FILE = "compile.json"
 
-
-# Mixed in before a task class of KerasHub. It cannot derive from `Task` itself: Keras, which swaps the bases of a
-# functional model's class, comes upon `keras.Model` twice then and fails.
-_Mixin: Any = object
-
-
-class TextTask(_Mixin):
+class TextTask(PresetTask):
     """What the tasks share that put one head on any backbone, ours or KerasHub's; mixed into a task of KerasHub.
 
     `fit`, `evaluate` and `predict` take texts in lists, tuples or arrays, and datasets that yield batches of them
@@ -327,77 +313,6 @@ class TextTask(_Mixin):
         own = getattr(self.backbone, "default_optimizer", None)
         return keras.optimizers.Adam(5e-5) if own is None else own()
 
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        # Keras leaves a model with its own `compile` uncompiled when it loads one, optimizer state and all.
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.optimizer is not None:
-            self.optimizer.build(self.trainable_variables)
-
-    # === Presets ===
-
-    def save_to_preset(self, preset_dir: Any, max_shard_size: float = 10) -> None:
-        """Writes the model, its tokenizer, labels and compile arguments to a directory.
-
-        Args:
-            preset_dir: the directory; made if it does not exist.
-            max_shard_size: float. Largest weights file in GB.
-        """
-        super().save_to_preset(os.fspath(preset_dir), max_shard_size=max_shard_size)
-        path = os.path.join(preset_dir, COMPILE_FILE)
-        config = self.get_compile_config() if self.compiled else None
-        if config is not None:
-            with open(path, "w", encoding="utf-8") as file:
-                json.dump(config, file, indent=4)
-        elif os.path.exists(path):
-            os.remove(path)
-
-    def save_task_weights(self, filepath: Any) -> None:
-        # As KerasHub, but without the optimizer: its state belongs to `.keras` files, and a task that is loaded from
-        # a preset, its optimizer new, cannot take it.
-        keras.saving.save_weights(self, filepath, objects_to_skip=self._not_in_head())
-
-    def load_task_weights(self, filepath: Any) -> None:
-        keras.saving.load_weights(self, filepath, objects_to_skip=self._not_in_head())
-
-    def _not_in_head(self) -> list[Any]:
-        return [*self.backbone._flatten_layers(), getattr(self, "optimizer", None)]
-
-    @classmethod
-    def from_preset(cls, preset: Any, load_weights: bool = True, **kwargs: Any) -> Any:
-        """Loads a task from a preset: one written by this package, on any backend, or a backbone to put a head on.
-
-        Args:
-            preset: a directory, or the name of a preset of KerasHub, or `kaggle://...`, or `hf://...`.
-            load_weights: bool. Whether to load the weights or keep random ones.
-            **kwargs: arguments of the task that replace the saved ones. New `labels` or `num_classes` make a new head.
-
-        Raises:
-            ValueError: the preset does not exist, is damaged, or holds another task.
-        """
-        preset = os.fspath(preset)
-        try:
-            loader = preset_utils.get_preset_loader(preset)
-            task_class = _saved_task_class(preset)
-            if task_class is not None and issubclass(task_class, TextTask):
-                if not issubclass(task_class, cls):
-                    raise ValueError(f"it holds a {task_class.__name__}, not a {cls.__name__}")
-                task = cls._load_saved(loader, load_weights, kwargs)
-                if "compile" not in kwargs:
-                    _compile_as_saved(task, preset)
-                return task
-            backbone_kwargs = {"dtype": kwargs.pop("dtype")} if "dtype" in kwargs else {}
-            backbone = loader.load_backbone(loader.check_backbone_class(), load_weights, **backbone_kwargs)
-            if "preprocessor" not in kwargs and not isinstance(backbone, Backbone):
-                tokenizer = keras_hub.tokenizers.Tokenizer.from_preset(preset)
-                kwargs["preprocessor"] = cls.preprocessor_for(backbone, tokenizer)
-        except (OSError, KeyError, ValueError) as error:
-            raise ValueError(f"The preset {preset!r} cannot be loaded: {error}") from error
-        return cls(backbone, **kwargs)
-
-    @classmethod
-    def _load_saved(cls, loader: Any, load_weights: bool, kwargs: dict[str, Any]) -> Any:
-        return loader.load_task(cls, load_weights, True, **kwargs)
-
     @classmethod
     def preprocessor_for(cls, backbone: Any, tokenizer: Any, **kwargs: Any) -> TextPreprocessor:
         """A preprocessor that suits a backbone: with its special tokens, segments and longest sequence."""
@@ -454,24 +369,3 @@ def _split(rows: TokenRows, y: np.ndarray, sample_weight: Any, validation_split:
         )
     weights = (None, None) if sample_weight is None else (sample_weight[:at], sample_weight[at:])
     return (rows[:at], y[:at], weights[0]), (rows[at:], y[at:], weights[1])
-
-
-def _saved_task_class(preset: str) -> Any:
-    """The class of the task that a preset holds, or None if it holds a backbone alone."""
-    if not preset_utils.check_file_exists(preset, preset_utils.TASK_CONFIG_FILE):
-        return None
-    config = preset_utils.load_json(preset, preset_utils.TASK_CONFIG_FILE)
-    if not isinstance(config, dict) or "registered_name" not in config:
-        raise ValueError(f"`{preset_utils.TASK_CONFIG_FILE}` in it is not that of a task")
-    return keras.saving.get_registered_object(config["registered_name"])
-
-
-def _compile_as_saved(task: Any, preset: str) -> None:
-    if not preset_utils.check_file_exists(preset, COMPILE_FILE):
-        return
-    try:
-        task.compile_from_config(preset_utils.load_json(preset, COMPILE_FILE))
-    except (TypeError, ValueError) as error:  # an optimizer, loss or metric of one's own that is not registered here
-        warnings.warn(
-            f"The compile arguments in {preset!r} cannot be restored, defaults are used: {error}", stacklevel=4
-        )
