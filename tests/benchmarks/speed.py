@@ -77,7 +77,7 @@ class PeerCNN(nn.Module):
     def __init__(self, vocabulary_size: int):
         super().__init__()
         self.embedding = nn.Embedding(vocabulary_size, 300)
-        self.convolutions = nn.ModuleList(nn.Conv1d(300, 100, width, padding="same") for width in (3, 4, 5))
+        self.convolutions = nn.ModuleList(nn.Conv1d(300, 100, width, padding=width // 2) for width in (3, 4, 5))
         self.dropout = nn.Dropout(0.5)
         self.output = nn.Linear(300, 2)
 
