@@ -399,7 +399,8 @@ def _run_torch(
         units = states[0].shape[-1]
         shut = torch.zeros_like(weights[0][:1])
         shut[:, :units], shut[:, units : 2 * units] = -1e4, 1e4
-        inputs = torch.cat([inputs, beyond[:, :, None].to(inputs.dtype)], dim=-1)
+        beyond = beyond[:, :, None]
+        inputs = torch.cat([inputs.masked_fill(beyond, 0), beyond.to(inputs.dtype)], dim=-1)
         weights[0] = torch.cat([weights[0], shut])
     outputs, final = _torch_unmasked(kind, inputs, weights, states)
     last = outputs[(lengths - 1).clamp(min=0), torch.arange(len(lengths), device=lengths.device)]

@@ -94,18 +94,6 @@ def test_outputs_states_and_gradients(network, num_layers, bidirectional, with_s
     assert (found[len(twin.trainable_variables)][MASK == 0] == 0).all()
 
 
-@pytest.mark.parametrize("network", NETWORKS)
-def test_padding_is_invariant(network):
-    layer = NETWORKS[network](UNITS, 2, True, return_sequences=True, return_state=True)
-    short = [numpy(x) for x in layer(INPUTS, mask=MASK)]
-    more = np.concatenate([INPUTS, RANDOM.normal(size=(len(LENGTHS), 30, DIM)).astype("float32") * 100], axis=1)
-    long = [numpy(x) for x in layer(more, mask=np.pad(MASK, ((0, 0), (0, 30))))]
-    np.testing.assert_allclose(long[0][:, :LENGTH], short[0], atol=1e-6)
-    for one, other in zip(long[1:], short[1:], strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-6)
-    assert all((state[LENGTHS.index(0)] == 0).all() for state in short[1:])
-
-
 def test_other_layers():
     torch.manual_seed(0)
     x = RANDOM.normal(size=(2, 9, DIM)).astype("float32")

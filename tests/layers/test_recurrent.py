@@ -154,3 +154,17 @@ def test_reading_in_two_parts_is_reading_at_once(layer_class):
         np.testing.assert_allclose(keras.ops.convert_to_numpy(one), other, atol=1e-6)
     with pytest.raises(ValueError, match=rf"`initial_state` must hold {len(states)} tensors"):
         layer(INPUTS, initial_state=states[1:])
+
+
+@pytest.mark.parametrize("layer_class", CELLS)
+def test_what_stands_in_the_padding_does_not_matter(layer_class):
+    layer = layer_class(UNITS, 2, True, return_sequences=True, return_state=True)
+    short = [keras.ops.convert_to_numpy(x) for x in layer(INPUTS, mask=MASK)]
+    noise = 1e6 * RANDOM.normal(size=(len(LENGTHS), 30, DIM)).astype("float32")
+    longer = np.concatenate([np.where(MASK[:, :, None], INPUTS, 1e6), noise], axis=1).astype("float32")
+    long = [keras.ops.convert_to_numpy(x) for x in layer(longer, mask=np.pad(MASK, ((0, 0), (0, 30))))]
+    np.testing.assert_allclose(long[0][:, :LENGTH], short[0], atol=1e-6)
+    assert (long[0][:, LENGTH:] == 0).all()
+    for one, other in zip(long[1:], short[1:], strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    assert all((state[LENGTHS.index(0)] == 0).all() for state in long[1:])
