@@ -10,10 +10,13 @@ from typing import Any
 
 from keras_nlp_zoo.datasets.classification import MR, SST2, TREC
 from keras_nlp_zoo.datasets.corpus import Corpus, File, fetch
+from keras_nlp_zoo.datasets.dates import DATES
+from keras_nlp_zoo.datasets.pairs import KOREAN_CHATBOT, MULTI30K
+from keras_nlp_zoo.datasets.reversal import REVERSAL
 from keras_nlp_zoo.datasets.reviews import REVIEWS
 from keras_nlp_zoo.naming import suggest
 
-_CORPORA = {corpus.name: corpus for corpus in (MR, TREC, SST2, REVIEWS)}
+_CORPORA = {corpus.name: corpus for corpus in (MR, TREC, SST2, MULTI30K, KOREAN_CHATBOT, REVIEWS, DATES, REVERSAL)}
 
 __all__ = ["Corpus", "File", "info", "list", "load"]
 
@@ -30,7 +33,8 @@ def load(name: str, split: str = "train", **options: Any) -> Any:
         **options: what `info(name).description` names, e.g. `size` of a generated corpus.
 
     Returns:
-        `(x, y)`; for classification a list of texts and a list of label names.
+        `(x, y)`: for classification a list of texts and a list of label names; for translation and its like
+        `({"encoder_text": [...], "decoder_text": [...]}, None)`, the texts read and the texts to be written.
 
     Raises:
         ValueError: an unknown name, split or option, or a file that is not the expected one.

@@ -2,12 +2,15 @@
 
 import hashlib
 import os
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import keras
 
+# Of a generated corpus, and of a real one that has no splits of its own.
+SPLITS = ("train", "validation", "test")
 # The folder in which corpora are looked for first, laid out as `<corpus>/<file>`.
 DATA_FOLDER = "KERAS_NLP_ZOO_DATA"
 
@@ -48,6 +51,18 @@ class Corpus:
     licence: str = ""
     citation: str = ""
     languages: tuple[str, ...] = ("en",)
+
+
+def check_int(name: str, value: Any, least: int) -> None:
+    """Raises the ValueError of an option that must be an int of at least `least`, and is not."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"`{name}` must be an int of at least {least}. Received: {name}={value!r}")
+
+
+def split_of(text: str) -> str:
+    """The split of a generated text, by its hash (80, 10 and 10 in a hundred): no text is in two splits."""
+    remainder = zlib.crc32(text.encode()) % 10
+    return "test" if remainder == 9 else "validation" if remainder == 8 else "train"
 
 
 def fetch(corpus: str, file: File) -> str:

@@ -14,16 +14,14 @@ what was read has to be remembered for that long (or looked for again).
 """
 
 import random
-import zlib
 from typing import Any
 
-from keras_nlp_zoo.datasets.corpus import Corpus
+from keras_nlp_zoo.datasets.corpus import SPLITS, Corpus, check_int, split_of
 from keras_nlp_zoo.naming import suggest
 
 KINDS = ("plain", "negation", "contrast")
 _MIXTURE = ("plain", "plain", "negation", "contrast")
 _LABELS = ("negative", "positive")
-_SPLITS = ("train", "validation", "test")
 
 _ENGLISH: dict[str, Any] = {
     "aspects": (
@@ -99,12 +97,6 @@ def _filler(draw: random.Random, words: dict[str, Any], distance: int) -> list[s
     return filler[:distance]
 
 
-def _split_of(text: str) -> str:
-    """The split of a review, by its text: no review of one split is in another."""
-    remainder = zlib.crc32(text.encode()) % 10
-    return "test" if remainder == 9 else "validation" if remainder == 8 else "train"
-
-
 def _read_reviews(
     paths: dict[str, str],
     split: str,
@@ -119,8 +111,7 @@ def _read_reviews(
     if kind is not None and kind not in KINDS:
         raise ValueError(suggest("kind of review", kind, KINDS))
     for name, value, least in (("size", size, 1), ("distance", distance, 0), ("seed", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f"`{name}` must be an int of at least {least}. Received: {name}={value!r}")
+        check_int(name, value, least)
     words = _LANGUAGES[language]
     draw = random.Random(f"{split} {language} {kind} {distance} {seed}")
     texts: list[str] = []
@@ -129,7 +120,7 @@ def _read_reviews(
         positive = draw.random() < 0.5
         text = _review(draw, words, kind or draw.choice(_MIXTURE), positive)
         filler = _filler(draw, words, distance)
-        if _split_of(text) == split:
+        if split_of(text) == split:
             texts.append(" ".join([text, *filler]))
             labels.append(_LABELS[positive])
     return texts, labels
@@ -139,7 +130,7 @@ REVIEWS = Corpus(
     name="reviews",
     task="text_classifier",
     description="made-up film reviews; `size`, `language`, `kind` (plain, negation, contrast), `distance`, `seed`",
-    splits=_SPLITS,
+    splits=SPLITS,
     read=_read_reviews,
     labels=_LABELS,
     licence="Apache-2.0, as this package",

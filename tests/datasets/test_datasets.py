@@ -111,7 +111,16 @@ def test_the_folder_of_ones_own_comes_first(server, tmp_path, monkeypatch):
 
 
 def test_every_corpus_says_where_it_is_from():
-    assert set(knz.datasets.list()) >= {"mr", "trec", "sst2", "reviews"}
+    assert set(knz.datasets.list()) >= {
+        "mr",
+        "trec",
+        "sst2",
+        "multi30k",
+        "korean_chatbot",
+        "reviews",
+        "dates",
+        "reversal",
+    }
     for name in knz.datasets.list():
         corpus = knz.datasets.info(name)
         assert corpus.name == name
