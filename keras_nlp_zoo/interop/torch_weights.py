@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from keras_nlp_zoo.interop.torch_transformer import check_options, join_stacks, stack_values
 from keras_nlp_zoo.layers.recurrent import Recurrent
+from keras_nlp_zoo.layers.transformer import Stack
 
 Arrays = dict[str, np.ndarray]
 
@@ -29,8 +31,10 @@ def load_torch(target: Any, source: Any) -> None:
     """Copies the weights of a PyTorch module into a layer or a model.
 
     Pairs: `torch.nn.RNN`, `LSTM`, `GRU` (stacked, bidirectional, both biases) with `knz.layers.RNN`, `LSTM`, `GRU`;
-    `Linear` with `keras.layers.Dense`, `Conv1d` with `Conv1D`, `Embedding` with `Embedding`, `MultiheadAttention`
-    with `MultiHeadAttention`. A bias that PyTorch leaves out is zero here.
+    `Transformer`, `TransformerEncoder`, `TransformerDecoder` and their layers, one or a list, with those of
+    `knz.layers`; `Linear` with `keras.layers.Dense`, `Conv1d` with `Conv1D`, `Embedding` with `Embedding`,
+    `LayerNorm` with `LayerNormalization`, `MultiheadAttention` with `MultiHeadAttention`. A bias that PyTorch leaves
+    out is zero here.
 
     Args:
         target: a Keras layer, or a model (a backbone, say) made of such layers. A layer that is not built yet is
@@ -41,8 +45,8 @@ def load_torch(target: Any, source: Any) -> None:
     Raises:
         FileNotFoundError: no file at that path.
         TypeError: the source is none of these.
-        ValueError: a weight of the source would not be used, or one of the target not be set. Both are listed, and
-            nothing has been assigned.
+        ValueError: a weight of the source would not be used, or one of the target not be set; both are listed. Or
+            a module's options say that it computes something else. Nothing has been assigned.
 
     Example:
         layer = knz.layers.RNN(4)
@@ -50,6 +54,8 @@ def load_torch(target: Any, source: Any) -> None:
         knz.interop.load_torch(layer, state_dict)
         layer(np.ones((2, 9, 6))).shape  # (2, 4)
     """
+    if callable(getattr(source, "modules", None)):
+        check_options(target, source)
     modules = _modules(_state_dict(source))
     found: list[Found] = []
     homeless: list[Any] = []
@@ -140,7 +146,7 @@ def _modules(weights: Arrays) -> dict[str, Arrays]:
         attention = name.rpartition(".")[0]
         if any(leaf.endswith("proj_weight") for leaf in modules.get(attention, {})):
             modules[attention].update({f"out_proj.{leaf}": array for leaf, array in modules.pop(name).items()})
-    return modules
+    return join_stacks(modules)
 
 
 # === Target ===
@@ -235,6 +241,20 @@ def _recurrent(layer: Any, arrays: Arrays) -> Found | None:
     return Found(layer, (None, None, values["forward_readers.0.kernel"].shape[0]), values)
 
 
+def _stack(layer: Any, arrays: Arrays) -> Found | None:
+    values = stack_values(layer, arrays)
+    return Found(layer, (None, None, len(values["blocks.0.output_dense.bias"])), values) if values else None
+
+
+def _layer_norm(layer: Any, arrays: Arrays) -> Found | None:
+    if not {"weight"} <= set(arrays) <= {"weight", "bias"} or arrays["weight"].ndim != 1:
+        return None
+    values = {"gamma": arrays["weight"]}
+    if "bias" in arrays or layer.center:
+        values["beta"] = arrays.get("bias", np.zeros_like(arrays["weight"]))
+    return Found(layer, (None, *arrays["weight"].shape), values)
+
+
 def _update_gate_first(weights: np.ndarray) -> np.ndarray:
     reset, update, candidate = np.array_split(weights, 3, axis=-1)
     return np.concatenate([update, reset, candidate], axis=-1)
@@ -267,8 +287,10 @@ def _attention(layer: Any, arrays: Arrays) -> Found | None:
 
 _CONVERTERS: dict[type, Callable[[Any, Arrays], Found | None]] = {
     Recurrent: _recurrent,
+    Stack: _stack,
     keras.layers.Dense: _linear,
     keras.layers.Conv1D: _convolution,
     keras.layers.Embedding: _embedding,
+    keras.layers.LayerNormalization: _layer_norm,
     keras.layers.MultiHeadAttention: _attention,
 }

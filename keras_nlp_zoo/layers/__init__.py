@@ -1,6 +1,21 @@
+from keras_nlp_zoo.layers.attention_decoder import AttentionDecoder
 from keras_nlp_zoo.layers.pooling import SequencePooling
+from keras_nlp_zoo.layers.positions import PositionEncoding
 from keras_nlp_zoo.layers.recurrent import GRU, LSTM, RNN
 from keras_nlp_zoo.layers.token_embedding import TokenEmbedding
+from keras_nlp_zoo.layers.transformer import Transformer, TransformerDecoder, TransformerEncoder
 from keras_nlp_zoo.layers.word_dropout import WordDropout
 
-__all__ = ["GRU", "LSTM", "RNN", "SequencePooling", "TokenEmbedding", "WordDropout"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "AttentionDecoder",
+    "PositionEncoding",
+    "SequencePooling",
+    "TokenEmbedding",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerEncoder",
+    "WordDropout",
+]

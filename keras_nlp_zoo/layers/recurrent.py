@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_nlp_zoo.layers.recurrent_kernels import recurrent
+from keras_nlp_zoo.layers.recurrent_kernels import recurrent, step
 
 
 class Recurrent(keras.layers.Layer):
@@ -75,7 +75,7 @@ class Recurrent(keras.layers.Layer):
         self.dropouts = [keras.layers.Dropout(dropout, dtype=self.dtype_policy) for _ in range(num_layers - 1)]
 
     def _make_reader(self, name: str, reverse: bool) -> "Reader":
-        return Reader(self.kind, self.units, self.num_gates, reverse, dtype=self.dtype_policy, name=name)
+        return Reader(self.kind, self.units, reverse, dtype=self.dtype_policy, name=name)
 
     @property
     def output_dim(self) -> int:
@@ -119,6 +119,23 @@ class Recurrent(keras.layers.Layer):
         if not self.return_state:
             return x
         return (x, *(state[kind] for kind in range(self.num_states) for state in states))
+
+    def step(self, inputs: Any, states: Any) -> tuple[Any, list[Any]]:
+        """One step of a network that reads forwards, as a decoder takes it.
+
+        Args:
+            inputs: float `(batch, dim)`.
+            states: list of the states before, as `return_state` gives them.
+
+        Returns:
+            The output `(batch, units)` and the list of the states after.
+        """
+        after = []
+        for i, reader in enumerate(self.forward_readers):
+            new = reader.step(inputs, tuple(states[i :: self.num_layers]))
+            after.append(new)
+            inputs = new[0]
+        return inputs, [new[kind] for kind in range(self.num_states) for new in after]
 
     def _initial_states(self, inputs: Any, initial_state: Any) -> list[tuple[Any, ...]]:
         """A tuple of states for each reader."""
@@ -164,31 +181,40 @@ class Recurrent(keras.layers.Layer):
 class Reader(keras.layers.Layer):
     """The weights of one direction of one layer, and the kernel that reads with them."""
 
-    def __init__(self, kind: str, units: int, num_gates: int, reverse: bool, **kwargs: Any):
+    def __init__(self, kind: str, units: int, reverse: bool, **kwargs: Any):
         super().__init__(**kwargs)
         self.kind = kind
         self.units = units
-        self.num_gates = num_gates
         self.reverse = reverse
 
     def build(self, inputs_shape: Any) -> None:
-        width = self.num_gates * self.units
-        self.kernel = self.add_weight((inputs_shape[-1], width), "glorot_uniform", name="kernel")
-        self.recurrent_kernel = self.add_weight((self.units, width), _orthogonal, name="recurrent_kernel")
-        bias_shape = (2, width) if self.kind == "gru" else (width,)
-        self.bias = self.add_weight(bias_shape, self._initial_bias, name="bias")
-
-    def _initial_bias(self, shape: Any, dtype: Any) -> Any:
-        """Zeros, and ones for the LSTM's forget gate: Jozefowicz et al. (2015), section 5."""
-        bias = ops.zeros(shape, dtype=dtype)
-        if self.kind != "lstm":
-            return bias
-        return ops.where((ops.arange(shape[0]) // self.units) == 1, ops.ones_like(bias), bias)
+        self.kernel, self.recurrent_kernel, self.bias = recurrent_weights(self, self.kind, inputs_shape[-1], self.units)
 
     def read(self, inputs: Any, states: Any, mask: Any = None) -> Any:
         """As `recurrent`. No `call`: on PyTorch, calling a layer costs a tenth of what reading 100 steps does."""
         weights = (self.kernel, self.recurrent_kernel, self.bias)
         return recurrent(self.kind, inputs, weights, states, mask, self.reverse)
+
+    def step(self, inputs: Any, states: Any) -> tuple[Any, ...]:
+        """As `recurrent_kernels.step`, in the precision of the inputs: outside a call Keras does not see to that."""
+        weights = (ops.cast(w, inputs.dtype) for w in (self.kernel, self.recurrent_kernel, self.bias))
+        return step(self.kind, inputs, states, tuple(weights))
+
+
+def recurrent_weights(layer: Any, kind: str, dim: int, units: int) -> tuple[Any, Any, Any]:
+    """Adds `(kernel, recurrent_kernel, bias)` of a network to a layer, laid out as `recurrent_kernels` reads them."""
+
+    def initial_bias(shape: Any, dtype: Any) -> Any:
+        """Zeros, and ones for the LSTM's forget gate: Jozefowicz et al. (2015), section 5."""
+        bias = ops.zeros(shape, dtype=dtype)
+        return ops.where((ops.arange(width) // units) == 1, ops.ones_like(bias), bias) if kind == "lstm" else bias
+
+    width = CELLS[kind].num_gates * units
+    return (
+        layer.add_weight((dim, width), "glorot_uniform", name="kernel"),
+        layer.add_weight((units, width), _orthogonal, name="recurrent_kernel"),
+        layer.add_weight((2, width) if kind == "gru" else (width,), initial_bias, name="bias"),
+    )
 
 
 def _orthogonal(shape: Any, dtype: Any) -> Any:
@@ -242,3 +268,6 @@ class GRU(Recurrent):
 
     kind = "gru"
     num_gates = 3
+
+
+CELLS: dict[str, Any] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}

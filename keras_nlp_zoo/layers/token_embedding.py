@@ -7,8 +7,8 @@ from keras import ops
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
-class TokenEmbedding(keras.layers.Embedding):
-    """Keras's `Embedding`, beginning in [-0.25, 0.25], and trained alike on every backend.
+class TokenEmbedding(keras.layers.ReversibleEmbedding):
+    """Keras's `ReversibleEmbedding`, beginning in [-0.25, 0.25], and trained alike on every backend.
 
     The range is that of Kim (2014), https://arxiv.org/abs/1408.5882: five times the one Keras begins with, in which
     a recurrent network learns nothing for many epochs.
@@ -16,13 +16,14 @@ class TokenEmbedding(keras.layers.Embedding):
     Args:
         input_dim: int. Number of token ids.
         output_dim: int. Width of a token's vector.
-        **kwargs: further arguments of `keras.layers.Embedding`.
+        **kwargs: further arguments of `keras.layers.ReversibleEmbedding`.
 
     Call arguments:
-        inputs: int `(batch, length)`.
+        inputs: int `(batch, length)`; reversed float `(batch, length, output_dim)`.
+        reverse: bool. Whether to go from vectors to the scores of all tokens: their products with the tokens' vectors.
 
     Returns:
-        float `(batch, length, output_dim)`.
+        float `(batch, length, output_dim)`; reversed `(batch, length, input_dim)`.
 
     Example:
         vectors = TokenEmbedding(100, 8)(np.ones((2, 9), "int32"))  # (2, 9, 8)
@@ -32,9 +33,10 @@ class TokenEmbedding(keras.layers.Embedding):
         kwargs.setdefault("embeddings_initializer", keras.initializers.RandomUniform(-0.25, 0.25))
         super().__init__(input_dim, output_dim, **kwargs)
 
-    def call(self, inputs: Any) -> Any:
-        if keras.config.backend() != "tensorflow" or self.lora_enabled or self.quantization_mode is not None:
-            return super().call(inputs)
+    def call(self, inputs: Any, reverse: bool = False) -> Any:
+        special = self.lora_enabled or self.quantization_mode is not None
+        if reverse or special or keras.config.backend() != "tensorflow":
+            return super().call(inputs, reverse=reverse)
         # The gradient of a lookup is one row per token on TensorFlow. Keras's optimizers square and clip these rows
         # before they add those of the same token up, and so take other steps than on JAX and PyTorch. The gradient
         # of a product is a whole matrix.
