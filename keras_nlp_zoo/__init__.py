@@ -1,12 +1,13 @@
 """Every classic NLP architecture for Keras 3, on JAX, TensorFlow and PyTorch."""
 
-from keras_nlp_zoo import datasets, interop, layers, models, plots, text
+from keras_nlp_zoo import datasets, interop, layers, metrics, models, plots, samplers, text, training
 from keras_nlp_zoo.registry import create_model, list_models
-from keras_nlp_zoo.tasks import TextClassifier
+from keras_nlp_zoo.tasks import Seq2SeqLM, TextClassifier
 from keras_nlp_zoo.text import Tokenizer
 
 __version__ = "0.1.0"
 __all__ = [
+    "Seq2SeqLM",
     "TextClassifier",
     "Tokenizer",
     "create_model",
@@ -14,7 +15,10 @@ __all__ = [
     "interop",
     "layers",
     "list_models",
+    "metrics",
     "models",
     "plots",
+    "samplers",
     "text",
+    "training",
 ]

@@ -14,7 +14,10 @@ from keras_nlp_zoo import layers, naming, text
 def documented():
     modules = {
         "knz": knz,
-        **{name: getattr(knz, name) for name in ("layers", "models", "text", "datasets", "interop", "plots")},
+        **{
+            name: getattr(knz, name)
+            for name in ("layers", "models", "text", "datasets", "interop", "metrics", "plots", "samplers", "training")
+        },
     }
     for prefix, module in modules.items():
         names = getattr(module, "__all__", None) or [n for n in dir(module) if not n.startswith("_")]

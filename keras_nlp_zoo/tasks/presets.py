@@ -71,7 +71,7 @@ class PresetTask(_Mixin):
         preset = os.fspath(preset)
         try:
             loader = preset_utils.get_preset_loader(preset)
-            task_class = _saved_task_class(preset)
+            task_class = saved_task_class(preset)
             if task_class is not None and issubclass(task_class, PresetTask):
                 if not issubclass(task_class, cls):
                     raise ValueError(f"it holds a {task_class.__name__}, not a {cls.__name__}")
@@ -93,7 +93,7 @@ class PresetTask(_Mixin):
         return loader.load_task(cls, load_weights, True, **kwargs)
 
 
-def _saved_task_class(preset: str) -> Any:
+def saved_task_class(preset: str) -> Any:
     """The class of the task that a preset holds, or None if it holds a backbone alone."""
     if not preset_utils.check_file_exists(preset, preset_utils.TASK_CONFIG_FILE):
         return None

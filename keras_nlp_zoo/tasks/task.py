@@ -26,6 +26,9 @@ class TextTask(PresetTask):
     preprocessor takes.
     """
 
+    # Whether the texts themselves say what is to be learnt, so that there is no `y`.
+    targets_in_texts = False
+
     def encode_targets(self, y: Any, name: str = "y") -> np.ndarray:
         """Targets as the loss reads them. Tasks override this to take names for indices."""
         return as_numpy(y)
@@ -77,6 +80,8 @@ class TextTask(PresetTask):
             "validation_freq": validation_freq,
         }
         if class_weight is not None:
+            if self.targets_in_texts:
+                raise ValueError("`class_weight` needs classes: use `sample_weight`.")
             class_weight = self.encode_class_weight(class_weight)
         if not self._takes_texts(x):
             if y is not None:
@@ -120,12 +125,12 @@ class TextTask(PresetTask):
                     **common,
                 )
         rows, y, sample_weight, batch_size = self._read(x, y, sample_weight, batch_size)
-        if y is None:
+        if y is None and not self.targets_in_texts:
             raise ValueError("`y` is missing: `fit` needs a target for every text.")
         held_out = None
         if validation_data is not None:
             held_out = self._read(*self._unpack(validation_data), batch_size, name="validation_data")[:3]
-            if held_out[1] is None:
+            if held_out[1] is None and not self.targets_in_texts:
                 raise ValueError("`validation_data` has no targets: pass `(texts, y)`.")
         elif validation_split:
             (rows, y, sample_weight), held_out = _split(rows, y, sample_weight, validation_split)
@@ -153,7 +158,7 @@ class TextTask(PresetTask):
             y = y if y is None else self.encode_targets(y)
             return self._ready_evaluate(x=x, y=y, batch_size=batch_size, sample_weight=sample_weight, **kwargs)
         batches = self._batches(x, y, sample_weight, batch_size)
-        if batches.y is None:
+        if batches.y is None and not self.targets_in_texts:
             raise ValueError("`y` is missing: `evaluate` needs a target for every text.")
         return self._ready_evaluate(x=batches, **kwargs)
 
@@ -197,15 +202,16 @@ class TextTask(PresetTask):
 
     def _takes_texts(self, x: Any) -> bool:
         """Whether `x` has to be tokenised; an error if it has to be and cannot."""
-        if isinstance(x, BucketedBatches) or (isinstance(x, dict) and "token_ids" in x):
+        if isinstance(x, BucketedBatches) or (isinstance(x, dict) and any("token_ids" in key for key in x)):
             return False
         if self.preprocessor is not None:
             return True
-        leaf = x[0] if isinstance(x, (list, tuple)) and x else x
+        leaf = next(iter(x.values())) if isinstance(x, dict) and x else x
+        leaf = leaf[0] if isinstance(leaf, (list, tuple)) and leaf else leaf
         if isinstance(leaf, (str, bytes)) or (isinstance(leaf, np.ndarray) and leaf.dtype.kind in "USO"):
             raise ValueError(
                 "`x` holds texts, but this task has no preprocessor to tokenise them: pass `preprocessor` (or "
-                "`tokenizer` to `create_model`), or arrays `{'token_ids', 'padding_mask'}`."
+                f"`tokenizer` to `create_model`), or arrays {sorted(self.backbone.input)}."
             )
         return False
 
@@ -214,12 +220,16 @@ class TextTask(PresetTask):
             return data, None, None
         return keras.utils.unpack_x_y_sample_weight(data)
 
-    def _encode(self, x: Any, name: str) -> TokenRows:
+    def _encode(self, x: Any, name: str) -> Any:
         if isinstance(self.preprocessor, TextPreprocessor):
             return self.preprocessor.encode(x, name)
         return _encode_with(self.preprocessor, x)
 
-    def _pad(self, rows: TokenRows, indices: Any, length: int) -> dict[str, np.ndarray]:
+    def _new_file(self) -> Any:
+        """Where the rows of a dataset are kept."""
+        return TokenFile()
+
+    def _pad(self, rows: Any, indices: Any, length: int) -> Any:
         if isinstance(self.preprocessor, TextPreprocessor):
             return self.preprocessor.pad(rows, indices, length)
         token_ids, padding_mask = rows.padded(indices, length, self.preprocessor.tokenizer.pad_token_id)
@@ -230,9 +240,11 @@ class TextTask(PresetTask):
 
     def _read(
         self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, name: str = "x"
-    ) -> tuple[TokenRows, np.ndarray | None, np.ndarray | None, int]:
+    ) -> tuple[Any, np.ndarray | None, np.ndarray | None, int]:
         """Everything a list or a dataset holds, tokenised."""
         target_name = "y" if name == "x" else name
+        if self.targets_in_texts and y is not None:
+            raise ValueError(f"`{target_name}` must be left out: the texts in `{name}` say what is to be learnt.")
         if not is_dataset(x):
             rows = self._encode(x, name)
             y = None if y is None else self.encode_targets(y, target_name)
@@ -245,7 +257,7 @@ class TextTask(PresetTask):
             return rows, y, sample_weight, batch_size or 32
         if is_endless(x, None):
             raise ValueError(f"`{name}` never ends: only `fit`, with `steps_per_epoch`, takes such a dataset.")
-        file, targets, weights = TokenFile(), [], []
+        file, targets, weights = self._new_file(), [], []
         for texts, batch_y, batch_weight in iterate(x):
             part = self._encode(texts, name)
             file.append(part)
@@ -265,7 +277,7 @@ class TextTask(PresetTask):
 
     def _bucket(
         self,
-        rows: TokenRows,
+        rows: Any,
         y: np.ndarray | None,
         sample_weight: np.ndarray | None,
         batch_size: int,
@@ -296,7 +308,8 @@ class TextTask(PresetTask):
             number = -1  # and so it stays if there is nothing left, as in a generator that has run out
             for number, (texts, y, sample_weight) in enumerate(iterate(x)):
                 rows = self._encode(texts, "x")
-                y = self.encode_targets(y)
+                if not self.targets_in_texts:
+                    y = self.encode_targets(y)
                 if class_weight is not None:
                     sample_weight = _weighted(y, sample_weight, class_weight)
                 length = bucket_length(int(rows.lengths.max(initial=0)), most)
@@ -304,6 +317,9 @@ class TextTask(PresetTask):
                     length = bucket_length(length + 1, most)  # see BucketedBatches on TensorFlow and shapes
                 previous = length
                 padded = self._pad(rows, np.arange(len(rows)), length)
+                if self.targets_in_texts:
+                    padded, y, weight = padded
+                    sample_weight = weight if sample_weight is None else weight * as_numpy(sample_weight)[:, None]
                 yield (padded, y) if sample_weight is None else (padded, y, sample_weight)
 
     # === Compiling ===
@@ -360,12 +376,14 @@ def _weighted(y: np.ndarray, sample_weight: Any, class_weight: dict[int, float])
     return weights if sample_weight is None else weights * as_numpy(sample_weight).astype("float32")
 
 
-def _split(rows: TokenRows, y: np.ndarray, sample_weight: Any, validation_split: float) -> tuple[Any, Any]:
+def _split(rows: Any, y: Any, sample_weight: Any, validation_split: float) -> tuple[Any, Any]:
     at = int(np.floor(len(rows) * (1.0 - validation_split)))
     if not 0 < validation_split < 1 or not 0 < at < len(rows):
         raise ValueError(
             f"`validation_split` must leave texts on both sides. Received: validation_split={validation_split!r} "
             f"for {len(rows)} texts."
         )
-    weights = (None, None) if sample_weight is None else (sample_weight[:at], sample_weight[at:])
-    return (rows[:at], y[:at], weights[0]), (rows[at:], y[at:], weights[1])
+    columns = (rows, y, sample_weight)
+    parts = (slice(None, at), slice(at, None))
+    first, last = (tuple(None if column is None else column[part] for column in columns) for part in parts)
+    return first, last

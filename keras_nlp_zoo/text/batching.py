@@ -81,6 +81,46 @@ class TokenRows:
         return outputs
 
 
+class PairRows:
+    """Rows of a source and a target each; a row is as long as the longer of what encoder and decoder read.
+
+    Args:
+        source: the `TokenRows` that an encoder reads.
+        target: the `TokenRows` of which a decoder reads all but the last token.
+        corpus: whether these are all rows there are, of which batches will be made; see `side_lengths`.
+    """
+
+    def __init__(self, source: TokenRows, target: TokenRows, corpus: bool = False):
+        self.source = source
+        self.target = target
+        self.lengths = np.maximum(source.lengths, target.lengths - 1)
+        self.corpus = corpus
+        self._side_lengths: dict[int, tuple[int, int]] = {}
+
+    def side_lengths(self, length: int) -> tuple[int, int]:
+        """What to pad sources and targets to in the bucket of a length.
+
+        One shape for a bucket, so that XLA compiles one program for it, but neither side longer than the corpus
+        needs. Without a corpus both are of that length.
+        """
+        if not self.corpus:
+            return length, length
+        if length not in self._side_lengths:
+            inside = self.lengths <= length
+            source, target = (
+                bucket_length(int(lengths[inside].max(initial=0)), length)
+                for lengths in (self.source.lengths, self.target.lengths - 1)
+            )
+            self._side_lengths[length] = source, target
+        return self._side_lengths[length]
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, rows: slice) -> "PairRows":
+        return PairRows(self.source[rows], self.target[rows])
+
+
 class TokenFile:
     """Collects token rows in a temporary file, so that a corpus need not fit into memory; the file ends with it."""
 
@@ -107,6 +147,20 @@ class TokenFile:
         return TokenRows(columns["token_ids"], lengths, columns["segment_ids"] if self._has_segments else None)
 
 
+class PairFile:
+    """As `TokenFile`, for `PairRows`."""
+
+    def __init__(self) -> None:
+        self._source, self._target = TokenFile(), TokenFile()
+
+    def append(self, rows: PairRows) -> None:
+        self._source.append(rows.source)
+        self._target.append(rows.target)
+
+    def finish(self) -> PairRows:
+        return PairRows(self._source.finish(), self._target.finish())
+
+
 class BucketedBatches(keras.utils.PyDataset):
     """Batches of rows of about equal length, for `fit`, `evaluate` and `predict`.
 
@@ -115,8 +169,9 @@ class BucketedBatches(keras.utils.PyDataset):
     over in a bucket moves up to the next, so every batch is full but one.
 
     Args:
-        rows: the `TokenRows`.
-        pad: function of `(rows, indices, length)` that gives a batch's arrays.
+        rows: `TokenRows` or `PairRows`.
+        pad: function of `(rows, indices, length)` that gives a batch's arrays, or a tuple of these, the targets made
+            of the same texts and the targets' weights.
         y: array `(rows, ...)`, or None.
         sample_weight: array `(rows,)`, or None.
         batch_size: int. Rows in a batch.
@@ -128,8 +183,8 @@ class BucketedBatches(keras.utils.PyDataset):
 
     def __init__(
         self,
-        rows: TokenRows,
-        pad: Callable[[TokenRows, np.ndarray, int], dict[str, np.ndarray]],
+        rows: Any,
+        pad: Callable[[Any, np.ndarray, int], Any],
         y: np.ndarray | None = None,
         sample_weight: np.ndarray | None = None,
         *,
@@ -171,6 +226,9 @@ class BucketedBatches(keras.utils.PyDataset):
         number, position = divmod(index, self.batches_per_pass)
         indices, length = self._batches(number)[position]
         x = self.pad(self.rows, indices, length)
+        if isinstance(x, tuple):
+            x, y, weight = x
+            return x, y, weight if self.sample_weight is None else weight * self.sample_weight[indices][:, None]
         if self.y is None:
             return (x,)
         if self.sample_weight is None:
@@ -202,9 +260,19 @@ class BucketedBatches(keras.utils.PyDataset):
         if generator is not None:
             batches = [batches[i] for i in generator.permutation(len(batches))]
         # Keras on TensorFlow takes the shape of all batches from the first two: two that differ tell it that the
-        # length is free.
-        other = next((i for i, (_, length) in enumerate(batches) if length != batches[0][1]), 0)
-        if other > 1:
+        # length is free, that of sources and that of targets.
+        sides = [getattr(self.rows, "side_lengths", lambda length: (length,))(length) for _, length in batches]
+        free = [len(set(lengths)) > 1 for lengths in zip(*sides, strict=True)]
+
+        def tells(i: int) -> bool:
+            return all(a != b for a, b, varies in zip(sides[0], sides[i], free, strict=True) if varies)
+
+        if any(free):
+            other = next((i for i in range(1, len(batches)) if tells(i)), None)
+            if other is None:  # then the first is neither among the shortest nor among the longest
+                shortest, other = (choose(range(len(sides)), key=sides.__getitem__) for choose in (min, max))
+                batches[0], batches[shortest] = batches[shortest], batches[0]
+                other = shortest if other == 0 else other
             batches[1], batches[other] = batches[other], batches[1]
         return batches
 

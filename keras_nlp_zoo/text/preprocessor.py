@@ -83,7 +83,7 @@ class TextPreprocessor(keras_hub.models.Preprocessor):
             rows = TokenRows.from_lists(columns[0])
             lengths = rows.lengths
             rows = rows.truncate(self.sequence_length)
-            self._warn_if_cut(int((lengths > self.sequence_length).sum()), len(rows), name)
+            warn_if_cut(int((lengths > self.sequence_length).sum()), len(rows), name, self.sequence_length)
             return rows
         packed, segment_ids, cut = [], [], 0
         for row in zip(*columns, strict=True):
@@ -96,7 +96,7 @@ class TextPreprocessor(keras_hub.models.Preprocessor):
                 kinds += [kind] * (size + len(end))
             packed.append(ids)
             segment_ids.append(kinds)
-        self._warn_if_cut(cut, len(packed), name)
+        warn_if_cut(cut, len(packed), name, self.sequence_length)
         return TokenRows.from_lists(packed, segment_ids if self.return_segment_ids and len(columns) > 1 else None)
 
     def pad(self, rows: TokenRows, indices: Any, length: int) -> dict[str, np.ndarray]:
@@ -135,18 +135,25 @@ class TextPreprocessor(keras_hub.models.Preprocessor):
         return ids.to_list() if hasattr(ids, "to_list") else ids
 
     def _special(self, name: str) -> int:
-        token_id = getattr(self.tokenizer, f"{name}_token_id", None)
-        if token_id is None:
-            raise ValueError(f"`tokenizer` has no {name} token: name one with `{name}_token` when making it.")
-        return token_id
+        return special_token_id(self.tokenizer, name)
 
-    def _warn_if_cut(self, cut: int, total: int, name: str) -> None:
-        if cut:
-            warnings.warn(
-                f"{cut} of {total} texts in `{name}` are longer than sequence_length={self.sequence_length} "
-                "tokens and were cut at the end.",
-                stacklevel=4,
-            )
+
+def special_token_id(tokenizer: Any, name: str) -> int:
+    """The id of a special token, or a `ValueError` that says how to get one."""
+    token_id = getattr(tokenizer, f"{name}_token_id", None)
+    if token_id is None:
+        raise ValueError(f"`tokenizer` has no {name} token: name one with `{name}_token` when making it.")
+    return token_id
+
+
+def warn_if_cut(cut: int, total: int, name: str, length: int) -> None:
+    """Says that texts were cut, if any were."""
+    if cut:
+        warnings.warn(
+            f"{cut} of {total} texts in `{name}` are longer than sequence_length={length} "
+            "tokens and were cut at the end.",
+            stacklevel=4,
+        )
 
 
 def is_pair(x: Any) -> bool:

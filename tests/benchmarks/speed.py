@@ -29,14 +29,15 @@ from torch import nn
 import keras_nlp_zoo as knz
 
 ROUNDS = 5
+NO_TARGET = -100  # what PyTorch's cross-entropy leaves out
 
 
 @dataclasses.dataclass
 class Row:
     """One model, here and in PyTorch, and the batches they are fed with.
 
-    `ours` makes a compiled Keras model; `peer` makes a torch module from ids `(batch, length)` and a padding mask to
-    logits. `per_token` says that there is one target for every token and not one for the text.
+    `ours` makes a compiled Keras model; `peer` makes a torch module from what `data` gives, ids `(batch, length)` and
+    a padding mask, to logits. `per_token` says that there is one target for every token and not one for the text.
     """
 
     ours: Callable[[], Any]
@@ -56,6 +57,26 @@ class Row:
         ids = random.integers(4, self.vocabulary_size, (size, self.length)).astype("int32") * mask
         targets = random.integers(0, self.num_classes, (size, self.length) if self.per_token else size)
         return {"token_ids": ids, "padding_mask": mask}, targets.astype("int32")
+
+
+@dataclasses.dataclass
+class PairRow(Row):
+    """As `Row`, for what reads ids and mask of a source and of a target, and says the target's next token."""
+
+    batch_size: int = 64
+    num_batches: int = 5
+
+    def data(self) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        random = np.random.default_rng(0)
+        size, features = self.batch_size * self.num_batches, {}
+        for side in ("encoder", "decoder"):
+            lengths = random.integers(self.length // 5, self.length + 1, size)
+            mask = (np.arange(self.length) < lengths[:, None]).astype("int32")
+            ids = random.integers(4, self.vocabulary_size, (size, self.length)).astype("int32") * mask
+            features |= {f"{side}_token_ids": ids, f"{side}_padding_mask": mask}
+        targets = np.where(mask[:, 1:] == 1, ids[:, 1:], NO_TARGET)
+        features |= {f"decoder_{what}": features[f"decoder_{what}"][:, :-1] for what in ("token_ids", "padding_mask")}
+        return features, targets
 
 
 # === PyTorch, written as one would write it for speed ===
@@ -118,11 +139,85 @@ class PeerTagger(nn.Module):
         return self.output(outputs)
 
 
+class PeerSeq2Seq(nn.Module):
+    def __init__(self, vocabulary_size: int, dim: int, units: int):
+        super().__init__()
+        self.embeddings = nn.ModuleList(nn.Embedding(vocabulary_size, dim) for _ in range(2))
+        self.encoder = nn.LSTM(dim, units, batch_first=True)
+        self.decoder = nn.LSTM(dim, units, batch_first=True)
+        self.output = nn.Linear(units, vocabulary_size)
+
+    def forward(
+        self, source: torch.Tensor, source_mask: torch.Tensor, target: torch.Tensor, target_mask: torch.Tensor
+    ) -> torch.Tensor:
+        packed = nn.utils.rnn.pack_padded_sequence(
+            self.embeddings[0](source), source_mask.sum(1).cpu(), batch_first=True, enforce_sorted=False
+        )
+        _, states = self.encoder(packed)
+        return self.output(self.decoder(self.embeddings[1](target), states)[0])
+
+
+class PeerAttention(nn.Module):
+    """Bahdanau et al. (2015): additive attention inside the decoder's step; state, context and word to the output."""
+
+    def __init__(self, vocabulary_size: int, dim: int, units: int):
+        super().__init__()
+        self.embeddings = nn.ModuleList(nn.Embedding(vocabulary_size, dim) for _ in range(2))
+        self.encoder = nn.GRU(dim, units, batch_first=True, bidirectional=True)
+        self.bridge = nn.Linear(2 * units, units)
+        self.key, self.query, self.score = nn.Linear(2 * units, units), nn.Linear(units, units), nn.Linear(units, 1)
+        self.cell = nn.GRUCell(dim + 2 * units, units)
+        self.output = nn.Linear(3 * units + dim, vocabulary_size)
+
+    def forward(
+        self, source: torch.Tensor, source_mask: torch.Tensor, target: torch.Tensor, target_mask: torch.Tensor
+    ) -> torch.Tensor:
+        packed = nn.utils.rnn.pack_padded_sequence(
+            self.embeddings[0](source), source_mask.sum(1).cpu(), batch_first=True, enforce_sorted=False
+        )
+        vectors, state = self.encoder(packed)
+        vectors, _ = nn.utils.rnn.pad_packed_sequence(vectors, True, total_length=source.shape[1])
+        hidden = torch.tanh(self.bridge(torch.cat([state[0], state[1]], dim=-1)))
+        keys, words, padding, said = self.key(vectors), self.embeddings[1](target), source_mask == 0, []
+        for t in range(target.shape[1]):
+            scores = self.score(torch.tanh(keys + self.query(hidden)[:, None]))[:, :, 0].masked_fill(padding, -1e9)
+            context = torch.bmm(scores.softmax(-1)[:, None], vectors)[:, 0]
+            hidden = self.cell(torch.cat([words[:, t], context], dim=-1), hidden)
+            said.append(torch.cat([hidden, context, words[:, t]], dim=-1))
+        return self.output(torch.stack(said, dim=1))
+
+
+class PeerTransformer(nn.Module):
+    def __init__(self, vocabulary_size: int, dim: int, heads: int, layers: int, intermediate_dim: int):
+        super().__init__()
+        self.embeddings = nn.ModuleList(nn.Embedding(vocabulary_size, dim) for _ in range(2))
+        self.positions = nn.Parameter(0.02 * torch.randn(128, dim))
+        self.transformer = nn.Transformer(dim, heads, layers, layers, intermediate_dim, batch_first=True)
+        self.output = nn.Linear(dim, vocabulary_size)
+
+    def forward(
+        self, source: torch.Tensor, source_mask: torch.Tensor, target: torch.Tensor, target_mask: torch.Tensor
+    ) -> torch.Tensor:
+        words = [
+            embedding(ids) + self.positions[: ids.shape[1]]
+            for embedding, ids in zip(self.embeddings, (source, target), strict=True)
+        ]
+        padding = source_mask == 0
+        hidden = self.transformer(
+            *words,
+            tgt_mask=nn.Transformer.generate_square_subsequent_mask(target.shape[1], device=target.device),
+            src_key_padding_mask=padding,
+            memory_key_padding_mask=padding,
+            tgt_is_causal=True,
+        )
+        return self.output(hidden)
+
+
 # === Ours ===
 
 
 def classifier(name: str, vocabulary_size: int, head_dropout: float = 0.0, **config: Any) -> keras.Model:
-    backbone = knz.registry.ARCHITECTURES[name].backbone(vocabulary_size, dropout=0.0, **config)
+    backbone = knz.registry.ARCHITECTURES[name].backbones["text_classifier"](vocabulary_size, dropout=0.0, **config)
     model = knz.TextClassifier(backbone, num_classes=2, dropout=head_dropout)
     model.compile(keras.optimizers.Adam(1e-3), metrics=[])
     return model
@@ -133,6 +228,12 @@ def tagger(vocabulary_size: int, num_classes: int) -> keras.Model:
     logits = keras.layers.Dense(num_classes)(backbone.output["sequence_output"])
     model = keras.Model(backbone.input, logits)
     model.compile(keras.optimizers.Adam(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model
+
+
+def translator(backbone: Any) -> keras.Model:
+    model = knz.Seq2SeqLM(backbone)
+    model.compile(keras.optimizers.Adam(1e-3), weighted_metrics=[])
     return model
 
 
@@ -170,6 +271,38 @@ ROWS = {
     "bilstm tagger": Row(
         lambda: tagger(20_000, 9), lambda: PeerTagger(20_000, 9), 50, 20_000, num_classes=9, per_token=True
     ),
+    "seq2seq": PairRow(
+        lambda: translator(knz.models.Seq2SeqBackbone(8000, 256, 512, dropout=0.0)),
+        lambda: PeerSeq2Seq(8000, 256, 512),
+        25,
+        8000,
+    ),
+    "attention": PairRow(
+        lambda: translator(
+            knz.models.Seq2SeqBackbone(
+                8000, 256, 256, cell="gru", attention="additive", bidirectional=True, dropout=0.0
+            )
+        ),
+        lambda: PeerAttention(8000, 256, 256),
+        25,
+        8000,
+    ),
+    "transformer": PairRow(
+        lambda: translator(
+            knz.models.TransformerBackbone(
+                8000,
+                num_layers=3,
+                num_heads=8,
+                hidden_dim=256,
+                intermediate_dim=512,
+                positions="learned",
+                tie_embeddings=False,
+            )
+        ),
+        lambda: PeerTransformer(8000, 256, 8, 3, 512),
+        30,
+        8000,
+    ),
 }
 KERAS_LAYERS = {"rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
 
@@ -186,17 +319,17 @@ class Peer:
         # Keras's torch backend may have made CUDA the default device; the batches are put where they belong.
         self.module = row.peer().to(device)
         self.optimizer = torch.optim.Adam(self.module.parameters(), 1e-3)
-        arrays = (features["token_ids"], features["padding_mask"], targets)
+        arrays = (*features.values(), targets)
         tensors = [torch.tensor(array, dtype=torch.int64, device=device) for array in arrays]
         self.batches = list(zip(*(tensor.split(row.batch_size) for tensor in tensors), strict=True))
 
     def fit(self) -> float:
         self.module.train()
         with Clock() as clock:
-            for ids, mask, targets in self.batches:
+            for *features, targets in self.batches:
                 self.optimizer.zero_grad(set_to_none=True)
-                logits = self.module(ids, mask)
-                nn.functional.cross_entropy(logits.flatten(0, -2), targets.flatten()).backward()
+                logits = self.module(*features)
+                nn.functional.cross_entropy(logits.flatten(0, -2), targets.flatten(), ignore_index=NO_TARGET).backward()
                 self.optimizer.step()
             _ = next(self.module.parameters()).flatten()[0].item()  # a GPU has finished
         return clock.seconds
@@ -204,7 +337,7 @@ class Peer:
     def predict(self) -> float:
         self.module.eval()
         with torch.no_grad(), Clock() as clock:
-            _ = torch.cat([self.module(ids, mask) for ids, mask, _ in self.batches]).cpu()
+            _ = torch.cat([self.module(*features) for *features, _ in self.batches]).cpu()
         return clock.seconds
 
 
@@ -243,7 +376,9 @@ def measure(name: str, with_keras: bool) -> None:
     keras.utils.set_random_seed(0)
     features, targets = row.data()
     peer, model = Peer(row), row.ours()
-    options = {"batch_size": row.batch_size, "verbose": 0}
+    options: dict[str, Any] = {"batch_size": row.batch_size, "verbose": 0}
+    weights = (targets != NO_TARGET).astype("float32") if isinstance(row, PairRow) else None
+    targets = np.maximum(targets, 0)
 
     def epoch_of(model: keras.Model) -> Callable[[], float]:
         def run() -> float:
@@ -257,7 +392,7 @@ def measure(name: str, with_keras: bool) -> None:
     if with_keras and name in KERAS_LAYERS:
         rivals.append(epoch_of(keras_layer(KERAS_LAYERS[name], row.vocabulary_size)))
     turns = TakeTurns(*rivals)
-    model.fit(features, targets, epochs=ROUNDS + 1, callbacks=[turns], **options)
+    model.fit(features, targets, sample_weight=weights, epochs=ROUNDS + 1, callbacks=[turns], **options)
     ours, theirs, *keras_seconds = turns.medians()
 
     rounds = []

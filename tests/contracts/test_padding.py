@@ -4,13 +4,14 @@ import keras
 import numpy as np
 import pytest
 
-from tests.contracts.cases import MODELS, TINY, tiny
+import keras_nlp_zoo as knz
+from tests.contracts.cases import CLASSIFIERS, TINY, tiny
 
 LENGTHS = [1, 2, 4, 9, 0]
 
 
 def test_every_model_has_a_case():
-    assert set(TINY) == set(MODELS)
+    assert set(TINY) == set(knz.list_models())
 
 
 def batch(extra=0, fill=0):
@@ -27,7 +28,7 @@ def numpy(outputs):
     return {key: keras.ops.convert_to_numpy(value) for key, value in outputs.items()}
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", CLASSIFIERS)
 @pytest.mark.parametrize(("extra", "fill"), [(0, 17), (1, 0), (40, 0), (40, 17)])
 def test_padding_changes_nothing(name, extra, fill):
     backbone = tiny(name).backbone
@@ -39,7 +40,7 @@ def test_padding_changes_nothing(name, extra, fill):
     np.testing.assert_allclose(padded["pooled_output"], expected["pooled_output"], atol=1e-5)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", CLASSIFIERS)
 def test_a_text_alone_and_in_a_batch(name):
     backbone = tiny(name).backbone
     whole = numpy(backbone(batch()))
@@ -48,7 +49,7 @@ def test_a_text_alone_and_in_a_batch(name):
         np.testing.assert_allclose(alone["pooled_output"][0], whole["pooled_output"][i], atol=1e-5)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", CLASSIFIERS)
 def test_padding_positions_are_zero_and_everything_is_finite(name):
     outputs = numpy(tiny(name).backbone(batch(3, 17)))
     mask = batch(3)["padding_mask"] == 1
@@ -56,7 +57,7 @@ def test_padding_positions_are_zero_and_everything_is_finite(name):
     assert all(np.isfinite(value).all() for value in outputs.values())
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", CLASSIFIERS)
 def test_every_token_matters(name):
     """The padding tests would pass for a network that reads nothing."""
     backbone = tiny(name).backbone

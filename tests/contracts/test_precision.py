@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from tests.contracts.cases import CLASSIFIERS, MODELS, tiny
+from tests.contracts.cases import CLASSIFIERS, tiny
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", CLASSIFIERS)
 def test_batch_and_length_are_free(name):
     backbone = tiny(name).backbone
     assert all(tuple(tensor.shape) == (None, None) for tensor in backbone.input.values())

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 import keras_nlp_zoo as knz
-from tests.contracts.cases import CLASSIFIERS, LABELS, MODELS, tiny
+from tests.contracts.cases import CLASSIFIERS, LABELS, tiny
 
 TEXTS = ["the plot was not dull", "the music was superb , but the script was a mess", ""]
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", CLASSIFIERS)
 def test_backbone_config(name):
     backbone = tiny(name).backbone
     again = type(backbone).from_config(backbone.get_config())
@@ -68,7 +68,7 @@ def test_preset_with_a_new_head(name, tokenizer, tmp_path):
         )
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", CLASSIFIERS)
 def test_backbone_preset(name, tmp_path):
     backbone = tiny(name).backbone
     backbone.save_to_preset(tmp_path / "preset")

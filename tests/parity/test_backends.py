@@ -8,10 +8,11 @@ import sys
 import numpy as np
 import pytest
 
-from tests.contracts.cases import CLASSIFIERS
+from tests.contracts.cases import CLASSIFIERS, TRANSLATORS
 
 pytestmark = pytest.mark.parity
 BACKENDS = ("jax", "tensorflow", "torch")
+MODELS = [*CLASSIFIERS, *(f"{name}-lm" for name in TRANSLATORS)]
 PAIRS = [(writer, reader) for writer in BACKENDS for reader in BACKENDS]
 
 
@@ -38,16 +39,25 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("writer", "reader"), PAIRS)
-@pytest.mark.parametrize(("name", "kind"), [*((name, "preset") for name in CLASSIFIERS), ("lstm", "keras")])
+@pytest.mark.parametrize(("name", "kind"), [*((name, "preset") for name in MODELS), ("lstm", "keras")])
 def test_same_weights_same_numbers(folder, writer, reader, name, kind):
     expected = np.load(folder / writer / f"{name}.npy")
-    found = np.load(folder / writer / f"{name}.{kind}.{reader}.npy")
+    found = np.load(folder / writer / f"{name}-{kind}-{reader}.npy")
     assert np.abs(expected).max() > 1e-3
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize(("writer", "reader"), PAIRS)
+@pytest.mark.parametrize("name", TRANSLATORS)
+def test_same_translations(folder, writer, reader, name):
+    written = json.loads((folder / writer / f"{name}-lm.json").read_text())
+    read = json.loads((folder / writer / f"{name}-lm-preset-{reader}.json").read_text())
+    assert len(set(written)) > 10
+    assert read == written
+
+
 @pytest.mark.parametrize("backend", BACKENDS[1:])
-@pytest.mark.parametrize("name", CLASSIFIERS)
+@pytest.mark.parametrize("name", MODELS)
 def test_same_seed_same_loss_curve(folder, backend, name):
     expected, found = (json.loads((folder / f"curves.{b}.json").read_text())[name] for b in ("jax", backend))
     assert expected[-1] < expected[0]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_nlp_zoo.text.batching import BucketedBatches, TokenFile, TokenRows, bucket_length
+from keras_nlp_zoo.text.batching import BucketedBatches, PairFile, PairRows, TokenFile, TokenRows, bucket_length
 
 RANDOM = np.random.RandomState(0)
 LISTS = [list(RANDOM.randint(5, 99, n)) for n in [0, 1, 8, 9, 120, *RANDOM.randint(1, 60, 200)]]
@@ -128,3 +128,55 @@ def test_endless():
 def test_bad_batch_size(batch_size):
     with pytest.raises(ValueError, match="`batch_size` must be an int of at least 1"):
         batches(batch_size=batch_size)
+
+
+def pairs(target_of, longest=60):
+    """Pairs of rows, the sources of every length up to the longest."""
+    sources = [[5] * (1 + i % longest) for i in range(240)]
+    targets = [[6] * (1 + target_of(len(source))) for source in sources]
+    return PairRows(TokenRows.from_lists(sources), TokenRows.from_lists(targets), corpus=True)
+
+
+def shapes(rows, seed):
+    def pad(rows, indices, length):
+        return {"sides": rows.side_lengths(length), "index": indices}
+
+    data = BucketedBatches(rows, pad, batch_size=8, seed=seed)
+    return [data[i][0] for i in range(data.batches_per_pass)]
+
+
+TARGETS = {"short": lambda n: 3, "half": lambda n: -(-n // 2), "longer": lambda n: n + 9, "same": lambda n: n}
+# Batches of 8 by 8, 16 by 8 and 16 by 24: of the second no other differs in both.
+TARGETS["stairs"] = lambda n: 20 if n > 13 else 3
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("seed", range(5))
+def test_pairs_have_one_shape_a_bucket_and_no_side_is_longer_than_need_be(name, seed):
+    rows = pairs(TARGETS[name], 16 if name == "stairs" else 60)
+    found = shapes(rows, seed)
+    assert sorted(np.concatenate([batch["index"] for batch in found])) == list(range(240))
+    for batch in found:
+        source, target = batch["sides"]
+        assert source >= rows.source.lengths[batch["index"]].max()
+        assert target >= rows.target.lengths[batch["index"]].max() - 1
+    distinct = {batch["sides"] for batch in found}
+    assert len({max(sides) for sides in distinct}) == len(distinct)
+    if name == "short":
+        assert {target for _, target in distinct} == {8}
+    # Of what is free on either side the first two batches tell Keras on TensorFlow.
+    for side in (0, 1):
+        if len({sides[side] for sides in distinct}) > 1:
+            assert found[0]["sides"][side] != found[1]["sides"][side]
+
+
+def test_pair_file_holds_the_same_rows():
+    rows, file = pairs(lambda n: n + 1), PairFile()
+    for start in (0, 100):
+        file.append(rows[start : start + 100 if start == 0 else 240])
+    again = file.finish()
+    for one, other in ((rows.source, again.source), (rows.target, again.target)):
+        np.testing.assert_array_equal(one.token_ids, other.token_ids)
+        np.testing.assert_array_equal(one.lengths, other.lengths)
+    assert again.lengths.tolist() == rows.lengths.tolist()
+    assert rows[3:5].lengths.tolist() == rows.lengths[3:5].tolist()

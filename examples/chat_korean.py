@@ -1,0 +1,67 @@
+"""Learns to answer in Korean, and answers.
+
+    python examples/chat_korean.py "오늘 너무 피곤해" "주말에 뭐 하지?"
+    python examples/chat_korean.py --model transformer --epochs 20 --interactive
+
+korean_chatbot (11,823 questions with an answer each) comes from the folder named by KERAS_NLP_ZOO_DATA or is
+downloaded once. About ten minutes on two cores. The corpus is small and most answers fit many questions, so the
+model learns what kind of answer suits a question more than what it says; the test perplexity shows how unsure it is
+of an answer's tokens. Saves a preset that any backend loads.
+"""
+
+import argparse
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+
+import keras_nlp_zoo as knz
+
+QUESTIONS = ["안녕하세요", "오늘 너무 피곤해", "배고파", "좋아하는 사람이 생겼어", "주말에 뭐 하지?"]
+CONFIGS = {
+    "seq2seq": {"embedding_dim": 256, "hidden_dim": 512, "dropout": 0.4},
+    "attention": {"embedding_dim": 256, "hidden_dim": 256, "dropout": 0.4},
+    "transformer": {"num_layers": 2, "num_heads": 4, "hidden_dim": 192, "intermediate_dim": 512, "dropout": 0.2},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("questions", nargs="*", default=QUESTIONS)
+    parser.add_argument("--model", default="attention", choices=CONFIGS)
+    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--beams", type=int, default=4)
+    parser.add_argument("--interactive", action="store_true", help="go on with questions from the keyboard")
+    parser.add_argument("--save", default="chat_output", metavar="FOLDER")
+    args = parser.parse_args()
+
+    keras.utils.set_random_seed(args.seed)
+    train, validation, test = (
+        knz.datasets.load("korean_chatbot", split=split)[0] for split in ("train", "validation", "test")
+    )
+    # Pieces of words: Korean joins particles and endings to its words, so whole words are rare.
+    tokenizer = knz.Tokenizer.train(train["encoder_text"] + train["decoder_text"], kind="unigram", vocabulary_size=8000)
+    model = knz.create_model(args.model, tokenizer=tokenizer, sequence_length=32, **CONFIGS[args.model])
+    model.compile(
+        keras.optimizers.Adam(5e-4, global_clipnorm=1.0),
+        loss=knz.training.TokenCrossentropy(label_smoothing=0.1),
+        weighted_metrics=[knz.metrics.TokenAccuracy(), knz.metrics.Perplexity()],
+        sampler=knz.samplers.BeamSearch(args.beams) if args.beams > 1 else "greedy",
+    )
+    print(f"{args.model}, {len(train['encoder_text']):,} pairs, {model.count_params():,} parameters")
+    stopping = keras.callbacks.EarlyStopping("val_perplexity", mode="min", patience=3, restore_best_weights=True)
+    model.fit(
+        train, validation_data=(validation, None), batch_size=64, epochs=args.epochs, callbacks=[stopping], verbose=2
+    )
+    print(f"test perplexity {model.evaluate(test, verbose=0, return_dict=True)['perplexity']:.1f}")
+    model.save_to_preset(args.save)
+    for question, answer in zip(args.questions, model.generate(args.questions), strict=True):
+        print(f"  {question} -> {answer}")
+    while args.interactive and (question := input("> ").strip()):
+        print(model.generate(question))
+
+
+if __name__ == "__main__":
+    main()

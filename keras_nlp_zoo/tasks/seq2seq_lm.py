@@ -1,0 +1,389 @@
+"""Translation, and whatever else reads one text and writes another, over any encoder-decoder of this package."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import keras
+import keras_hub
+import numpy as np
+from keras import ops
+
+from keras_nlp_zoo.metrics import TokenAccuracy
+from keras_nlp_zoo.tasks.task import TextTask, check_vocabulary
+from keras_nlp_zoo.text.batching import PairFile, PairRows, TokenRows, bucket_length
+from keras_nlp_zoo.text.inputs import as_text_list, describe
+from keras_nlp_zoo.text.preprocessor import special_token_id
+from keras_nlp_zoo.text.seq2seq_preprocessor import SOURCE, TARGET, Seq2SeqPreprocessor
+from keras_nlp_zoo.training import TokenCrossentropy
+
+
+class Attention(NamedTuple):
+    """Where a decoder looked: `scores[..., t, s]` is the weight of source token s when target token t was said."""
+
+    source_tokens: list[str]
+    target_tokens: list[str]
+    scores: np.ndarray
+
+
+@keras.saving.register_keras_serializable(package="keras_nlp_zoo")
+class Seq2SeqLM(TextTask, keras_hub.models.Seq2SeqLM):
+    """Learns to write one text for another: translations, answers, summaries.
+
+    `fit` takes `{"encoder_text": sources, "decoder_text": targets}` and no `y`; the decoder reads the target and
+    learns to say each of its tokens from the ones before (teacher forcing). `generate` writes targets token by
+    token, each step reading only the last token (recurrent states, or cached keys and values).
+
+    Args:
+        backbone: a `knz.models.Seq2SeqBackbone`, a `TransformerBackbone`, or another `EncoderDecoderBackbone`.
+        preprocessor: a `knz.text.Seq2SeqPreprocessor`, or None to take ready arrays.
+
+    Raises:
+        TypeError: `backbone` is no encoder-decoder of this package.
+        ValueError: a tokenizer with more tokens than the backbone has embeddings.
+
+    Example:
+        pairs = {"encoder_text": ["ein Hund", "eine Katze"], "decoder_text": ["a dog", "a cat"]}
+        tokenizer = knz.Tokenizer.train(pairs["encoder_text"] + pairs["decoder_text"], kind="word")
+        translator = knz.create_model("attention", tokenizer=tokenizer, hidden_dim=32)
+        translator.fit(pairs, epochs=2, verbose=0)
+        translator.generate(["ein Hund"], max_length=8)  # ["a dog"], after more epochs
+    """
+
+    targets_in_texts = True
+    sampler: Any
+    generate_function: Any
+
+    def __init__(self, backbone: Any, preprocessor: Any = None, **kwargs: Any):
+        if not hasattr(backbone, "decode_step"):
+            raise TypeError(f"`backbone` must be an encoder-decoder of keras_nlp_zoo. Received: {describe(backbone)}")
+        check_vocabulary(backbone, preprocessor)
+
+        # === Layers ===
+        self.backbone = backbone
+        self.preprocessor = preprocessor
+        self.output_dense = None
+        if not backbone.tie_embeddings:
+            self.output_dense = keras.layers.Dense(backbone.vocabulary_size, dtype=backbone.dtype_policy, name="logits")
+
+        # === Functional ===
+        inputs = backbone.input
+        outputs = self._logits(backbone(inputs)["decoder_sequence_output"])  # (batch, target_length, vocabulary_size)
+        super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+
+    def _logits(self, hidden: Any) -> Any:
+        if self.output_dense is None:
+            return self.backbone.decoder_embedding(hidden, reverse=True)
+        return self.output_dense(hidden)
+
+    # === Compiling ===
+
+    def compile(
+        self,
+        optimizer: Any = "auto",
+        loss: Any = "auto",
+        *,
+        weighted_metrics: Any = "auto",
+        sampler: Any = "greedy",
+        **kwargs: Any,
+    ) -> None:
+        """As `keras.Model.compile`, with defaults, and with the way to decode.
+
+        Args:
+            optimizer: the backbone's own by default.
+            loss: `knz.training.TokenCrossentropy()` by default, the mean over real tokens.
+            weighted_metrics: the accuracy per real token by default.
+            sampler: what `generate` decodes with: a sampler of KerasHub or its name (`"greedy"`, `"top_k"`, ...), or
+                `knz.samplers.BeamSearch(...)`.
+        """
+        if isinstance(optimizer, str) and optimizer == "auto":
+            optimizer = self.default_optimizer()
+        if isinstance(loss, str) and loss == "auto":
+            loss = TokenCrossentropy()
+        if isinstance(weighted_metrics, str) and weighted_metrics == "auto":
+            weighted_metrics = [TokenAccuracy()]
+        self._generate_functions: dict[str, Any] = {}
+        super().compile(optimizer=optimizer, loss=loss, weighted_metrics=weighted_metrics, sampler=sampler, **kwargs)
+
+    def get_compile_config(self) -> dict[str, Any]:
+        config = super().get_compile_config()
+        return {**config, "sampler": keras.saving.serialize_keras_object(self.sampler)} if config else config
+
+    # === Reading ===
+
+    def _encode(self, x: Any, name: str) -> PairRows:
+        return self.preprocessor.encode(x, name)
+
+    def _new_file(self) -> PairFile:
+        return PairFile()
+
+    def _pad(self, rows: PairRows, indices: Any, length: int) -> Any:
+        return self.preprocessor.pad(rows, indices, length)
+
+    def _bucket(self, rows: PairRows, *args: Any, **kwargs: Any) -> Any:
+        return super()._bucket(PairRows(rows.source, rows.target, corpus=True), *args, **kwargs)
+
+    def preprocess_samples(self, x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+        if not self._takes_texts(x):
+            return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
+        if y is not None:
+            raise ValueError("`y` must be left out: the texts in `x` say what is to be learnt.")
+        return self.preprocessor(x, sample_weight=sample_weight)
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
+        """Logits `(n, target_length, vocabulary_size)` with the targets given; `generate` writes them."""
+        if self._takes_texts(x):
+            x = self.preprocessor(x)[0]
+        return self._ready_predict(x=x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks)
+
+    @classmethod
+    def preprocessor_for(cls, backbone: Any, tokenizer: Any, **kwargs: Any) -> Any:
+        if isinstance(tokenizer, Seq2SeqPreprocessor):
+            return tokenizer
+        length = kwargs.pop("sequence_length", None)
+        if length is None:
+            length = min(128, getattr(backbone, "max_sequence_length", None) or 128)
+        sides = {"encoder_sequence_length": length, "decoder_sequence_length": length}
+        return Seq2SeqPreprocessor(tokenizer, **{**sides, **kwargs})
+
+    # === Writing ===
+
+    def generate(
+        self,
+        inputs: Any,
+        max_length: int | None = None,
+        stop_token_ids: Any = "auto",
+        strip_prompt: bool = False,
+        batch_size: int = 32,
+        sampler: Any = None,
+        verbose: int = 0,
+    ) -> Any:
+        """Writes a target for each source.
+
+        Args:
+            inputs: a source or a list of them; or a dict of `"encoder_text"` and `"decoder_text"`, the beginnings of
+                targets, which are then continued. Without a preprocessor a dict of `encoder_token_ids`,
+                `encoder_padding_mask`, `decoder_token_ids` and `decoder_padding_mask`, as in KerasHub: the masked
+                places of `decoder_token_ids` are filled.
+            max_length: int. The most tokens of a target, start and end included; the preprocessor's
+                `decoder_sequence_length` by default.
+            stop_token_ids: the tokens that end a target: `"auto"` for the tokenizer's end token, a list, or None.
+            strip_prompt: bool. Whether to leave the given beginning out of the result.
+            batch_size: int. Sources in a batch; those of about equal length go together.
+            sampler: another one for this call than `compile` was given: KerasHub's or its name, or
+                `knz.samplers.BeamSearch(...)`.
+            verbose: 1 for a progress bar.
+
+        Returns:
+            A string for a string, a list of them for a list. With `BeamSearch(return_all_beams=True)` the n best
+            instead, best first: a list of `{"text", "score"}`. Ready arrays give a dict of `decoder_token_ids` and
+            `decoder_padding_mask` (and `scores`).
+
+        Raises:
+            TypeError: something that is not a string.
+            ValueError: no preprocessor for texts, or an argument out of its range.
+        """
+        with self._decoding_with(sampler) as decode:
+            if isinstance(inputs, dict) and "encoder_token_ids" in inputs:
+                if isinstance(stop_token_ids, str):
+                    stop_token_ids = [special_token_id(self._tokenizer(), "end")]
+                return _numpy(decode(inputs, stop_token_ids=stop_token_ids))
+            tokenizer = self._tokenizer()
+            if isinstance(stop_token_ids, str):
+                stop_token_ids = [special_token_id(tokenizer, "end")]
+            sources, prompts, single = _sources_and_prompts(inputs)
+            max_length = self.preprocessor.decoder_sequence_length if max_length is None else max_length
+            if isinstance(max_length, bool) or not isinstance(max_length, int) or max_length < 2:
+                raise ValueError(f"`max_length` must be an int of at least 2. Received: max_length={max_length!r}")
+            if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+                raise ValueError(f"`batch_size` must be an int of at least 1. Received: batch_size={batch_size!r}")
+            rows = self.preprocessor.encode_sources(sources, "inputs")
+            given = self.preprocessor.encode_prompts(prompts, max_length, "inputs")
+            answers: list[Any] = [None] * len(rows)
+            batches = list(_generation_batches(rows, batch_size, self.preprocessor.encoder_sequence_length))
+            bar = keras.utils.Progbar(len(rows)) if verbose else None
+            for indices, length in batches:
+                # The last batch is filled up with copies of its last row, or XLA would compile once more for it.
+                size = batch_size if len(batches) > 1 else 1 << (len(indices) - 1).bit_length()
+                filled = np.pad(indices, (0, size - len(indices)), mode="edge")
+                prompt, prompt_mask = given.padded(filled, max_length, self.preprocessor.pad_id)
+                outputs = _numpy(
+                    decode(
+                        {
+                            **self.preprocessor.pad_sources(rows, filled, length),
+                            "decoder_token_ids": prompt,
+                            "decoder_padding_mask": prompt_mask,
+                        },
+                        stop_token_ids=stop_token_ids,
+                    )
+                )
+                for i, answer in enumerate(self._answers(outputs, given.lengths[filled] if strip_prompt else None)):
+                    if i < len(indices):
+                        answers[indices[i]] = answer
+                if bar is not None:
+                    bar.add(len(indices))
+        return answers[0] if single else answers
+
+    def generate_step(self, inputs: dict[str, Any], stop_token_ids: Any = None) -> dict[str, Any]:
+        """Fills the targets of one batch; what `generate` compiles.
+
+        Args:
+            inputs: `encoder_token_ids` and `encoder_padding_mask` `(batch, source_length)`, `decoder_token_ids` and
+                `decoder_padding_mask` `(batch, max_length)`, of which the first column has to be given.
+            stop_token_ids: list of int, or None.
+
+        Returns:
+            A dict of `decoder_token_ids` `(batch, max_length)` and `decoder_padding_mask`, 1 up to and with the stop
+            token; of a beam search that returns all beams `(batch, num_beams, max_length)`, and `scores`
+            `(batch, num_beams)`.
+        """
+        prompt, mask = inputs["decoder_token_ids"], ops.cast(inputs["decoder_padding_mask"], "bool")
+        max_length = prompt.shape[1]
+        cache = self.backbone.start_decoding(inputs["encoder_token_ids"], inputs["encoder_padding_mask"], max_length)
+
+        def following(prompt: Any, cache: Any, index: Any) -> tuple[Any, Any, Any]:
+            last = ops.slice(prompt, [0, index - 1], [ops.shape(prompt)[0], 1])[:, 0]
+            hidden, cache = self.backbone.decode_step(last, index - 1, cache)
+            return self._logits(hidden), hidden, cache
+
+        # Given tokens are read one by one like those that were written: there are few, and no second way to read.
+        tokens = self.sampler(
+            next=following, prompt=prompt, cache=cache, index=1, mask=mask, stop_token_ids=stop_token_ids, model=self
+        )
+        tokens, *scores = tokens if isinstance(tokens, tuple) else (tokens,)
+        outputs = {"decoder_token_ids": tokens, **({"scores": scores[0]} if scores else {})}
+        given = mask[:, None] if scores else mask
+        stops = ops.zeros_like(tokens, dtype="int32")
+        for stop in stop_token_ids or ():
+            stops = ops.maximum(stops, ops.cast((tokens == stop) & ~given, "int32"))
+        before = ops.cumsum(stops, axis=-1) - stops  # stop tokens before each place
+        return {**outputs, "decoder_padding_mask": ops.cast(before == 0, "int32")}
+
+    def _answers(self, outputs: dict[str, np.ndarray], prompt_lengths: Any) -> list[Any]:
+        """Texts of the rows, or of the n best of each."""
+        tokens, mask = outputs["decoder_token_ids"], outputs["decoder_padding_mask"].astype(bool)
+        if prompt_lengths is not None:
+            given = np.arange(tokens.shape[-1]) < prompt_lengths[:, None]
+            mask = mask & ~(given if tokens.ndim == 2 else given[:, None])
+        flat = [row[kept].tolist() for row, kept in _rows(tokens, mask)]
+        texts = as_text_list(self._tokenizer().detokenize(flat), "outputs")
+        if "scores" not in outputs:
+            return texts
+        scores = outputs["scores"]
+        return [
+            [
+                {"text": texts[i * scores.shape[1] + j], "score": float(score)}
+                for j, score in enumerate(row)
+                if np.isfinite(score)  # a place in the beam that was never filled
+            ]
+            for i, row in enumerate(scores)
+        ]
+
+    @contextmanager
+    def _decoding_with(self, sampler: Any) -> Iterator[Any]:
+        """The compiled `generate_step`, for a time with another sampler."""
+        if sampler is None:
+            yield self.make_generate_function()
+            return
+        sampler = keras_hub.samplers.get(sampler)
+        key = str(keras.saving.serialize_keras_object(sampler))
+        usual = self.sampler, self.generate_function
+        # What was compiled for one like it serves again, with the random state of this one.
+        self.sampler, self.generate_function = self._generate_functions.get(key, (sampler, None))
+        compiled_for = self.sampler
+        try:
+            _copy_state(sampler, compiled_for)
+            function = self.make_generate_function()
+            self._generate_functions[key] = compiled_for, function
+            yield function
+            _copy_state(compiled_for, sampler)
+        finally:
+            self.sampler, self.generate_function = usual
+
+    def _tokenizer(self) -> Any:
+        if self.preprocessor is None:
+            raise ValueError("This task has no preprocessor: pass ready arrays and `stop_token_ids`.")
+        return self.preprocessor.tokenizer
+
+    # === Attention ===
+
+    def attention(self, source: str, target: str | None = None) -> Attention:
+        """Where the decoder looks while it says a target.
+
+        Args:
+            source: str.
+            target: str. What `generate` writes, by default.
+
+        Returns:
+            An `Attention`: the tokens of the source, those that the decoder says (end tokens included), and the
+            weights `(target, source)`, of a transformer `(num_layers, num_heads, target, source)`.
+            `knz.plots.attention_map(*attention)` draws it.
+
+        Raises:
+            TypeError: something that is not a string.
+            ValueError: the backbone does not attend.
+        """
+        for name, text in (("source", source), ("target", target)):
+            if not isinstance(text, str) and not (name == "target" and text is None):
+                raise TypeError(f"`{name}` must be a string. Received: {describe(text)}")
+        tokenizer = self._tokenizer()
+        target = self.generate(source) if target is None else target
+        rows = self.preprocessor.encode({SOURCE: [source], TARGET: [target]})
+        length = bucket_length(int(rows.lengths[0]), self.preprocessor.sequence_length)
+        inputs, said, _ = self.preprocessor.pad(rows, np.arange(1), length)
+        scores = self.backbone.attention_scores({key: ops.convert_to_tensor(value) for key, value in inputs.items()})
+        if scores is None:
+            raise ValueError(f"This {type(self.backbone).__name__} has no attention to show: make one that attends.")
+        sizes = rows.source.lengths[0], rows.target.lengths[0] - 1
+        return Attention(
+            [tokenizer.id_to_token(int(i)) for i in rows.source.token_ids],
+            [tokenizer.id_to_token(int(i)) for i in said[0, : sizes[1]]],
+            _numpy(scores)[0, ..., : sizes[1], : sizes[0]].astype("float32"),
+        )
+
+
+def _sources_and_prompts(inputs: Any) -> tuple[list[str], list[str], bool]:
+    """Sources, the beginnings of their targets, and whether there is one only, not in a list."""
+    prompts = None
+    if isinstance(inputs, dict):
+        if not {SOURCE} <= set(inputs) <= {SOURCE, TARGET}:
+            raise TypeError(f"`inputs` must have {SOURCE!r}, and may have {TARGET!r}. Received: {sorted(inputs)}")
+        inputs, prompts = inputs[SOURCE], inputs.get(TARGET)
+    single = isinstance(inputs, str)
+    sources = [inputs] if single else as_text_list(inputs, "inputs")
+    prompts = [""] * len(sources) if prompts is None else [prompts] if single else as_text_list(prompts, "inputs")
+    if not sources:
+        raise ValueError("`inputs` is empty: there are no sources in it.")
+    if len(prompts) != len(sources):
+        raise ValueError(f"`inputs` has {len(sources)} sources, but {len(prompts)} beginnings of targets.")
+    return sources, prompts, single
+
+
+def _generation_batches(rows: TokenRows, batch_size: int, most: int) -> Iterator[tuple[np.ndarray, int]]:
+    """Rows of about equal length, and the length to pad them to."""
+    order = np.argsort(rows.lengths, kind="stable")
+    for start in range(0, len(order), batch_size):
+        indices = order[start : start + batch_size]
+        yield indices, bucket_length(int(rows.lengths[indices].max()), most)
+
+
+def _rows(tokens: np.ndarray, mask: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    length = tokens.shape[-1]
+    return zip(tokens.reshape(-1, length), mask.reshape(-1, length), strict=True)
+
+
+def _copy_state(source: Any, target: Any) -> None:
+    for variable, value in zip(target.variables, source.variables, strict=True):
+        if variable is not value:
+            variable.assign(value)
+
+
+def _numpy(outputs: Any) -> Any:
+    return keras.tree.map_structure(ops.convert_to_numpy, outputs)

@@ -1,0 +1,90 @@
+"""What language models are trained with, beyond what Keras has."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+__all__ = ["InverseSquareRoot", "TokenCrossentropy"]
+
+
+@keras.saving.register_keras_serializable(package="keras_nlp_zoo")
+class TokenCrossentropy(keras.losses.Loss):
+    """Cross-entropy per real token: the mean over the tokens that `sample_weight` does not leave out.
+
+    Keras's own divides by the number of all positions, so its value, and every step, shrinks with the share of padding.
+
+    Label smoothing: Szegedy et al. (2016), https://arxiv.org/abs/1512.00567, section 7.
+
+    Args:
+        label_smoothing: float in `[0, 1)`. The share of the probability that is spread over the whole vocabulary.
+
+    Call arguments:
+        y_true: int `(batch, length)`.
+        y_pred: float `(batch, length, vocabulary_size)`, logits.
+        sample_weight: float `(batch, length)`, 0 at padding.
+
+    Raises:
+        ValueError: `label_smoothing` out of its range.
+
+    Example:
+        loss = knz.training.TokenCrossentropy(label_smoothing=0.1)
+        loss(np.array([[2, 0]]), np.zeros((1, 2, 4)), np.array([[1.0, 0.0]]))  # log(4)
+    """
+
+    def __init__(
+        self,
+        label_smoothing: float = 0.0,
+        reduction: str = "mean_with_sample_weight",
+        name: str = "token_crossentropy",
+        dtype: Any = None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        if not isinstance(label_smoothing, (int, float)) or not 0 <= label_smoothing < 1:
+            raise ValueError(f"`label_smoothing` must be in [0, 1). Received: label_smoothing={label_smoothing!r}")
+        self.label_smoothing = label_smoothing
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        y_true = ops.cast(y_true, "int32")  # Keras hands it over as a float
+        if not self.label_smoothing:
+            return ops.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
+        log_probabilities = ops.log_softmax(y_pred, axis=-1)
+        true = ops.squeeze(ops.take_along_axis(log_probabilities, ops.expand_dims(y_true, -1), axis=-1), -1)
+        every = ops.mean(log_probabilities, axis=-1)
+        return -(1 - self.label_smoothing) * true - self.label_smoothing * every
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "label_smoothing": self.label_smoothing}
+
+
+@keras.saving.register_keras_serializable(package="keras_nlp_zoo")
+class InverseSquareRoot(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that rises in a straight line and then falls with the square root of the step.
+
+    Paper: Vaswani et al. (2017), https://arxiv.org/abs/1706.03762, section 5.3, whose peak is
+    `(hidden_dim * warmup_steps) ** -0.5`.
+
+    Args:
+        peak: float. The learning rate at step `warmup_steps`.
+        warmup_steps: int. Steps of the rise.
+
+    Raises:
+        ValueError: an argument that is not positive.
+
+    Example:
+        optimizer = keras.optimizers.Adam(knz.training.InverseSquareRoot(1e-3, warmup_steps=400), beta_2=0.98)
+    """
+
+    def __init__(self, peak: float, warmup_steps: int):
+        for argument, value in (("peak", peak), ("warmup_steps", warmup_steps)):
+            if not isinstance(value, (int, float)) or value <= 0:
+                raise ValueError(f"`{argument}` must be positive. Received: {argument}={value!r}")
+        self.peak = peak
+        self.warmup_steps = warmup_steps
+
+    def __call__(self, step: Any) -> Any:
+        done = (ops.cast(step, "float32") + 1) / self.warmup_steps  # the first step is number 0
+        return self.peak * ops.minimum(done, ops.rsqrt(done))
+
+    def get_config(self) -> dict[str, Any]:
+        return {"peak": self.peak, "warmup_steps": self.warmup_steps}
