@@ -7,16 +7,7 @@ from keras import ops
 
 from keras_nlp_zoo.layers.recurrent import CELLS, recurrent_weights
 from keras_nlp_zoo.layers.recurrent_kernels import step
-
-# Scores of padding. Finite in float16 and, unlike minus infinity, harmless where a source is all padding.
-_PADDING_SCORE = -3e4
-
-
-def masked_softmax(scores: Any, mask: Any) -> Any:
-    """Weights along the last axis, none where the bool `mask` is false; Keras's warns at a source of one token."""
-    scores = ops.where(mask, scores, _PADDING_SCORE)
-    weights = ops.exp(scores - ops.max(scores, axis=-1, keepdims=True))
-    return weights / ops.sum(weights, axis=-1, keepdims=True)
+from keras_nlp_zoo.layers.softmax import masked_softmax
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")

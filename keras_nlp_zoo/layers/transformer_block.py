@@ -8,9 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-# Added to the scores of what must not be seen. Finite in float16 and, unlike minus infinity, harmless where nothing
-# can be seen.
-_HIDDEN_SCORE = -3e4
+from keras_nlp_zoo.layers.softmax import HIDDEN_SCORE, softmax
 
 
 class Block(keras.layers.Layer):
@@ -132,7 +130,7 @@ class Attention(keras.layers.Layer):
         """
         scores = ops.einsum("bqhd,bkhd->bhqk", query * self.head_dim**-0.5, key)
         scores = ops.cast(scores, "float32")
-        scores = ops.cast(ops.softmax(scores if bias is None else ops.add(scores, bias)), value.dtype)
+        scores = ops.cast(softmax(scores if bias is None else ops.add(scores, bias)), value.dtype)
         outputs = ops.einsum("bhqk,bkhd->bqhd", scores, value)
         batch, length, _, _ = ops.shape(outputs)
         return self.output_dense(ops.reshape(outputs, (batch, length, self.num_heads * self.head_dim))), scores
@@ -176,4 +174,4 @@ def hide(mask: Any) -> Any:
     if mask is None:
         return None
     mask = ops.cast(mask, "bool")
-    return ops.where(mask[:, None, None] if len(mask.shape) == 2 else mask[:, None], 0.0, _HIDDEN_SCORE)
+    return ops.where(mask[:, None, None] if len(mask.shape) == 2 else mask[:, None], 0.0, HIDDEN_SCORE)

@@ -11,8 +11,8 @@ import keras
 from keras import ops
 
 from keras_nlp_zoo.layers import AttentionDecoder, TokenEmbedding
-from keras_nlp_zoo.layers.attention_decoder import masked_softmax
 from keras_nlp_zoo.layers.recurrent import CELLS
+from keras_nlp_zoo.layers.softmax import masked_softmax
 from keras_nlp_zoo.models.backbone import check_rates, check_sizes
 from keras_nlp_zoo.models.encoder_decoder import EncoderDecoderBackbone
 

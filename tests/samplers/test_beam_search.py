@@ -161,21 +161,23 @@ def chain(probabilities):
     return following
 
 
-def best(following, *starts, **options):
+def write(following, *starts, **options):
+    """The best text of each start, or all that are kept."""
     prompt = np.zeros((len(starts), 6), "int32")
     prompt[:, 0] = starts
-    return run(BeamSearch(**options), following, prompt, prompt > 0, stops=(7,)).tolist()
+    found = run(BeamSearch(**options), following, prompt, prompt > 0, stops=(7,))
+    return (found[0] if options.get("return_all_beams") else found).tolist()
 
 
 def test_a_bad_early_end_loses_and_a_good_one_wins():
     following = chain({1: {7: 0.55, 2: 0.45}, 2: {7: 0.99, 2: 0.01}})
     long, short = [1, 2, 7, 0, 0, 0], [1, 7, 0, 0, 0, 0]
-    assert best(following, 1, num_beams=2, length_penalty=1.0) == [long]  # log(0.45 * 0.99) / 2 > log 0.55
-    assert best(following, 1, num_beams=2, length_penalty=0.0) == [short]  # 0.45 * 0.99 < 0.55
+    assert write(following, 1, num_beams=2, length_penalty=1.0) == [long]  # log(0.45 * 0.99) / 2 > log 0.55
+    assert write(following, 1, num_beams=2, length_penalty=0.0) == [short]  # 0.45 * 0.99 < 0.55
     # One beam: it is full with the short text. What follows the 2 scores log 0.45 so far, which is less; spread over
     # the five tokens that it may have, it is more.
-    assert best(following, 1, num_beams=1, early_stopping=False) == [short]
-    assert best(following, 1, num_beams=1, early_stopping="never") == [long]
+    assert write(following, 1, num_beams=1, early_stopping=False) == [short]
+    assert write(following, 1, num_beams=1, early_stopping="never") == [long]
 
 
 def test_early_stopping():
@@ -184,8 +186,16 @@ def test_early_stopping():
         {1: {2: 0.4, 7: 0.32, 3: 0.28}, 2: {4: 0.6, 7: 0.4}, 3: {3: 0.5, 6: 0.5}, 4: {7: 1.0}, 5: {5: 1.0}}
     )
     full = [5, 5, 5, 5, 5, 5]  # never ends: the search goes on after the first row is done
-    assert best(following, 1, 5, num_beams=2, early_stopping=True) == [[1, 2, 7, 0, 0, 0], full]
-    assert best(following, 1, 5, num_beams=2, early_stopping=False) == [[1, 2, 4, 7, 0, 0], full]
+    assert write(following, 1, 5, num_beams=2, early_stopping=True) == [[1, 2, 7, 0, 0, 0], full]
+    assert write(following, 1, 5, num_beams=2, early_stopping=False) == [[1, 2, 4, 7, 0, 0], full]
+
+
+def test_never_stopping_early_with_a_negative_penalty():
+    """Scores can only fall, and a bound on what a beginning may reach is its score by its present length."""
+    following = chain({1: {2: 0.6, 7: 0.3, 3: 0.1}, 2: {4: 0.68, 7: 0.32}, 3: {3: 0.5, 6: 0.5}, 4: {7: 1.0}})
+    # When 1 7 and 1 2 7, 2 * log(0.6 * 0.32), are kept, 1 2 4 can still be better than the latter: 3 * log(0.6 * 0.68).
+    options = {"num_beams": 2, "length_penalty": -1.0, "early_stopping": "never", "return_all_beams": True}
+    assert write(following, 1, **options) == [[[1, 7, 0, 0, 0, 0], [1, 2, 4, 7, 0, 0]]]
 
 
 def test_rows_with_nothing_to_write():
