@@ -21,7 +21,8 @@ class BeamSearch(keras_hub.samplers.Sampler):
     the best texts that did not end. `log p` is the sum over the tokens that the search chose, an end token included;
     `length` is their number. Given tokens, a decoder's start token among them, count in neither. Texts that reach the
     full length compete with those that ended, by the same score. These are the rules of `transformers`, with whose
-    scores those of this class agree for decoders and for encoder-decoders; one beam is greedy search.
+    scores those of this class agree for decoders and for encoder-decoders. One beam is greedy search, unless
+    `early_stopping="never"`.
 
     For `compile(sampler=...)` of any `CausalLM` or `Seq2SeqLM`.
 

@@ -161,11 +161,11 @@ def chain(probabilities):
     return following
 
 
-def write(following, *starts, **options):
+def write(following, *starts, stops=(7,), **options):
     """The best text of each start, or all that are kept."""
     prompt = np.zeros((len(starts), 6), "int32")
     prompt[:, 0] = starts
-    found = run(BeamSearch(**options), following, prompt, prompt > 0, stops=(7,))
+    found = run(BeamSearch(**options), following, prompt, prompt > 0, stops=stops)
     return (found[0] if options.get("return_all_beams") else found).tolist()
 
 
@@ -178,6 +178,13 @@ def test_a_bad_early_end_loses_and_a_good_one_wins():
     # the five tokens that it may have, it is more.
     assert write(following, 1, num_beams=1, early_stopping=False) == [short]
     assert write(following, 1, num_beams=1, early_stopping="never") == [long]
+
+
+def test_stop_tokens_do_not_crowd_out_the_beams():
+    """The two likeliest tokens end the text; the third goes on, and wins by log(0.2) / 2 ** 2."""
+    following = chain({1: {7: 0.5, 6: 0.3, 2: 0.2}, 2: {7: 1.0}})
+    options = {"num_beams": 1, "length_penalty": 2.0, "early_stopping": "never"}
+    assert write(following, 1, stops=(7, 6), **options) == [[1, 2, 7, 0, 0, 0]]
 
 
 def test_early_stopping():
