@@ -334,8 +334,11 @@ class Seq2SeqLM(TextTask, keras_hub.models.Seq2SeqLM):
             if not isinstance(text, str) and not (name == "target" and text is None):
                 raise TypeError(f"`{name}` must be a string. Received: {describe(text)}")
         tokenizer = self._tokenizer()
-        target = self.generate(source) if target is None else target
-        rows = self.preprocessor.encode({SOURCE: [source], TARGET: [target]})
+        if target is None:
+            sources = self.preprocessor.encode_sources([source], "source")
+            rows = PairRows(sources, TokenRows.from_lists([self._write(sources)]))
+        else:
+            rows = self.preprocessor.encode({SOURCE: [source], TARGET: [target]})
         length = bucket_length(int(rows.lengths[0]), self.preprocessor.sequence_length)
         inputs, said, _ = self.preprocessor.pad(rows, np.arange(1), length)
         scores = self.backbone.attention_scores({key: ops.convert_to_tensor(value) for key, value in inputs.items()})
@@ -347,6 +350,18 @@ class Seq2SeqLM(TextTask, keras_hub.models.Seq2SeqLM):
             [tokenizer.id_to_token(int(i)) for i in said[0, : sizes[1]]],
             _numpy(scores)[0, ..., : sizes[1], : sizes[0]].astype("float32"),
         )
+
+    def _write(self, sources: TokenRows) -> list[int]:
+        """The tokens that `generate` writes for one source; read again as a text they might be others."""
+        length = bucket_length(int(sources.lengths[0]), self.preprocessor.encoder_sequence_length)
+        size = self.preprocessor.decoder_sequence_length
+        prompt = {
+            "decoder_token_ids": np.full((1, size), special_token_id(self._tokenizer(), "start"), "int32"),
+            "decoder_padding_mask": (np.arange(size) < 1)[None].astype("int32"),
+        }
+        outputs = self.generate({**self.preprocessor.pad_sources(sources, np.arange(1), length), **prompt})
+        best = [outputs[key][0].reshape(-1, size)[0] for key in ("decoder_token_ids", "decoder_padding_mask")]
+        return best[0][best[1] == 1].tolist()
 
 
 def _sources_and_prompts(inputs: Any) -> tuple[list[str], list[str], bool]:

@@ -40,10 +40,9 @@ def numpy(outputs):
 
 
 @pytest.mark.parametrize("name", TRANSLATORS)
-@pytest.mark.parametrize(("extra", "fill"), [(0, 17), (9, 17)])
-def test_padding_changes_nothing(name, extra, fill):
+def test_padding_changes_nothing(name):
     backbone = tiny_backbone(name, "seq2seq_lm")
-    expected, padded = numpy(backbone(batch())), numpy(backbone(batch(extra, fill)))
+    expected, padded = numpy(backbone(batch())), numpy(backbone(batch(extra=9, fill=17)))
     for key, value in expected.items():
         np.testing.assert_allclose(padded[key][:, :7], value, atol=1e-5)
         assert np.abs(padded[key][:, 7:]).max(initial=0) == 0
@@ -57,7 +56,8 @@ def test_padding_changes_nothing(name, extra, fill):
 def test_a_pair_alone_and_in_a_batch(name):
     backbone = tiny_backbone(name, "seq2seq_lm")
     whole = numpy(backbone(batch()))["decoder_sequence_output"]
-    for i, (source, target) in enumerate(LENGTHS):
+    for i in (2, 3):  # one of several tokens, and one of the fewest there can be
+        source, target = LENGTHS[i]
         sizes = {"encoder": max(source, 1), "decoder": target}
         alone = {key: value[i : i + 1, : sizes[key.split("_")[0]]] for key, value in batch().items()}
         found = numpy(backbone(alone))["decoder_sequence_output"][0]
@@ -182,9 +182,7 @@ def test_runs_in_every_precision(name, dtype, pairs, tokenizer):
     model = tiny_translator(name, tokenizer, dtype=dtype)
     assert np.isfinite(model.fit(pairs, verbose=0).history["loss"]).all()
     assert keras.backend.standardize_dtype(model.output.dtype) == dtype.removeprefix("mixed_")
-    answers = model.generate([*pairs["encoder_text"][:3], ""], max_length=5)
-    assert len(answers) == 4
-    assert np.isfinite(model.predict(pairs, verbose=0).astype("float32")).all()
+    assert len(model.generate([*pairs["encoder_text"][:3], ""], max_length=5)) == 4
 
 
 @pytest.mark.parametrize("name", TRANSLATORS)
