@@ -15,8 +15,8 @@ class PositionEncoding(keras.layers.Layer):
 
     Paper: Vaswani et al. (2017), https://arxiv.org/abs/1706.03762, sections 3.4 and 3.5. Sinusoids are added to the
     scaled vectors, as there; learned positions are scaled too, which suits weights that begin like the tokens'.
-    KerasHub's `SinePositionEncoding` computes in the precision of its inputs, which in bfloat16 ends at position
-    256, and on every call; here it is a table, made in float64.
+    They are a table made in float64: KerasHub's `SinePositionEncoding` computes them in the precision of the model, and
+    among 512 positions is wrong by up to 0.2 in float16 and 1.5 in bfloat16.
 
     Args:
         max_sequence_length: int. The most positions.

@@ -266,7 +266,7 @@ class TransformerDecoder(Stack):
         """
         cache = []
         for block in self.blocks:
-            shape = (batch_size, max_length, self.num_heads, block.attention.head_dim)
+            shape = (batch_size, self.num_heads, max_length, block.attention.head_dim)
             cache.append((ops.zeros(shape, self.compute_dtype), ops.zeros(shape, self.compute_dtype)))
         if not self.cross_attention:
             return tuple(cache), (), ()
@@ -290,7 +290,7 @@ class TransformerDecoder(Stack):
         cache, memory, memory_mask = cache
         memory_bias = hide(memory_mask) if self.cross_attention else None
         x = ops.convert_to_tensor(inputs, self.compute_dtype)
-        bias = self._causal_bias(index, x, ops.shape(cache[0][0])[1])
+        bias = self._causal_bias(index, x, ops.shape(cache[0][0])[2])
         after = []
         for i, block in enumerate(self.blocks):
             read = memory[i] if self.cross_attention else None
@@ -307,7 +307,7 @@ class TransformerDecoder(Stack):
         if (memory is not None) != self.cross_attention:
             raise ValueError(
                 f"`memory` must be {'given' if self.cross_attention else 'left out'} with "
-                f"cross_attention={self.cross_attention}. Received: memory={memory!r}"
+                f"cross_attention={self.cross_attention}. Received: {type(memory).__name__}"
             )
 
     def _read(self, memory: Any, memory_mask: Any) -> list[Any]:

@@ -71,7 +71,7 @@ class Block(keras.layers.Layer):
             bias: float, added to the scores `(batch, heads, length, keys)`.
             memory: keys and values that `CrossAttention.read` has made.
             memory_bias: float, added to the scores `(batch, heads, length, memory_keys)`.
-            cache: keys and values `(batch, max_length, heads, head_dim)`, in which those of the inputs are put.
+            cache: keys and values `(batch, heads, max_length, head_dim)`, in which those of the inputs are put.
             index: int or scalar tensor. Where they are put.
 
         Returns:
@@ -80,9 +80,8 @@ class Block(keras.layers.Layer):
         """
         query, key, value = self.attention.read(self._before(inputs, self.attention_norm))
         if cache is not None:
-            key, value = (
-                ops.slice_update(old, (0, index, 0, 0), new) for old, new in zip(cache, (key, value), strict=True)
-            )
+            place = (0, 0, index, 0)
+            key, value = ops.slice_update(cache[0], place, key), ops.slice_update(cache[1], place, value)
         added, scores = self.attention.attend(query, key, value, bias)
         x = self._after(inputs, added, self.attention_norm, training)
         memory_scores = None
@@ -116,7 +115,7 @@ class Attention(keras.layers.Layer):
         self.output_dense = _dense(self, dim, "output", dim)
 
     def read(self, inputs: Any) -> list[Any]:
-        """Queries, keys and values, each `(batch, length, heads, head_dim)`."""
+        """Queries, keys and values, each `(batch, heads, length, head_dim)`."""
         return [self._heads(one) for one in ops.split(self.query_key_value_dense(inputs), 3, axis=-1)]
 
     def attend(self, query: Any, key: Any, value: Any, bias: Any = None) -> tuple[Any, Any]:
@@ -128,16 +127,17 @@ class Attention(keras.layers.Layer):
         Returns:
             `(batch, length, dim)`, and the weights `(batch, heads, length, keys)`.
         """
-        scores = ops.einsum("bqhd,bkhd->bhqk", query * self.head_dim**-0.5, key)
+        scores = ops.einsum("bhqd,bhkd->bhqk", query * self.head_dim**-0.5, key)
         scores = ops.cast(scores, "float32")
         scores = ops.cast(softmax(scores if bias is None else ops.add(scores, bias)), value.dtype)
-        outputs = ops.einsum("bhqk,bkhd->bqhd", scores, value)
+        outputs = ops.einsum("bhqk,bhkd->bqhd", scores, value)
         batch, length, _, _ = ops.shape(outputs)
         return self.output_dense(ops.reshape(outputs, (batch, length, self.num_heads * self.head_dim))), scores
 
     def _heads(self, x: Any) -> Any:
         batch, length, _ = ops.shape(x)
-        return ops.reshape(x, (batch, length, self.num_heads, self.head_dim))
+        # The heads come first: with the length first a cache would be copied into this order at every step.
+        return ops.transpose(ops.reshape(x, (batch, length, self.num_heads, self.head_dim)), (0, 2, 1, 3))
 
 
 class CrossAttention(Attention):
@@ -151,11 +151,11 @@ class CrossAttention(Attention):
         self.output_dense = _dense(self, dim, "output", dim)
 
     def query(self, inputs: Any) -> Any:
-        """Queries `(batch, length, heads, head_dim)`."""
+        """Queries `(batch, heads, length, head_dim)`."""
         return self._heads(self.query_dense(inputs))
 
     def read(self, memory: Any) -> list[Any]:
-        """Keys and values of the memory, each `(batch, memory_length, heads, head_dim)`."""
+        """Keys and values of the memory, each `(batch, heads, memory_length, head_dim)`."""
         return [self._heads(one) for one in ops.split(self.key_value_dense(memory), 2, axis=-1)]
 
 
