@@ -1,4 +1,4 @@
-"""Five classic architectures learn to tell good reviews from bad ones.
+"""Six classic architectures learn to tell good reviews from bad ones.
 
     python examples/quickstart.py "the plot was not dull" "the music was lovely , but the script was a mess"
 
@@ -17,6 +17,10 @@ import keras
 
 import keras_nlp_zoo as knz
 
+MODELS = {
+    **{name: {} for name in ("dnn", "cnn", "rnn", "lstm", "gru")},
+    "transformer": {"num_layers": 2, "num_heads": 4, "hidden_dim": 64, "intermediate_dim": 128},
+}
 KINDS = ("plain", "negation", "contrast")
 # A contrast means its opposite when its clauses change places: an average of word vectors cannot tell.
 DEFEATED = {("dnn", "contrast"), ("dnn", "all")}
@@ -26,7 +30,7 @@ SENTENCES = ["the acting was truly moving", "the plot was not dull", "the music 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sentences", nargs="*", default=SENTENCES, help="sentences to classify")
-    parser.add_argument("--models", nargs="+", default=knz.list_models(task="text_classifier"), metavar="MODEL")
+    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
     parser.add_argument("--language", default="en", choices=knz.datasets.info("reviews").languages)
     parser.add_argument("--size", type=int, default=5000, help="training reviews")
     parser.add_argument("--epochs", type=int, default=8)
@@ -47,7 +51,7 @@ def main() -> None:
     rows, histories, best = [], {}, (0.0, "", None)
     for name in args.models:
         keras.utils.set_random_seed(args.seed)
-        model = knz.create_model(name, tokenizer=tokenizer, labels=corpus.labels)
+        model = knz.create_model(name, tokenizer=tokenizer, labels=corpus.labels, **MODELS[name])
         print(f"== {name}: {model.count_params():,} parameters")
         start = time.perf_counter()
         histories[name] = model.fit(texts, labels, validation_data=validation, epochs=args.epochs, verbose=2)
@@ -58,10 +62,10 @@ def main() -> None:
         best = max(best, (scores["all"], name, model), key=lambda entry: entry[0])
 
     print(f"\nAccuracy on unseen reviews, by what the review takes to be understood ({keras.backend.backend()})\n")
-    print(f"{'model':8} {'parameters':>12} {'seconds':>8} " + " ".join(f"{kind:>10}" for kind in (*KINDS, "all")))
+    print(f"{'model':11} {'parameters':>12} {'seconds':>8} " + " ".join(f"{kind:>10}" for kind in (*KINDS, "all")))
     for name, parameters, seconds, scores in rows:
         cells = [f"{scores[kind]:9.1%}{'*' if (name, kind) in DEFEATED else ' '}" for kind in (*KINDS, "all")]
-        print(f"{name:8} {parameters:12,} {seconds:8.1f} " + " ".join(cells))
+        print(f"{name:11} {parameters:12,} {seconds:8.1f} " + " ".join(cells))
     print("\n* built to defeat it: turn the clauses of a contrast round and the same words mean the opposite,")
     print("  so a network that averages its words can only guess there.")
 

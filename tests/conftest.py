@@ -1,5 +1,10 @@
 import os
 
+# Of pytest-xdist's processes each keeps its own compiled programs: JAX's cache may be read while it is being written.
+# This must be known before JAX is imported.
+if "PYTEST_XDIST_WORKER" in os.environ and "JAX_COMPILATION_CACHE_DIR" in os.environ:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] += "-" + os.environ["PYTEST_XDIST_WORKER"]
+
 import keras
 import pytest
 

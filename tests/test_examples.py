@@ -29,7 +29,7 @@ def run(script, *arguments, cwd):
 
 def test_quickstart(tmp_path):
     out = run(
-        "quickstart.py", "the plot was dull", "--models", "dnn", "cnn", "--size", 800, "--epochs", 2, cwd=tmp_path
+        "quickstart.py", "the plot was dull", "--models", "dnn", "cnn", "--size", 300, "--epochs", 1, cwd=tmp_path
     )
     table = [line.split() for line in out.splitlines() if line.startswith(("dnn ", "cnn "))]
     assert [row[0] for row in table] == ["dnn", "cnn"]
@@ -42,8 +42,17 @@ def test_quickstart(tmp_path):
 
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_classify_sentiment(language, tmp_path):
-    arguments = ["--model", "gru", "--dataset", "reviews", "--language", language, "--epochs", 1, "--save", "preset"]
+    arguments = ["--model", "dnn", "--dataset", "reviews", "--language", language, "--epochs", 1, "--save", "preset"]
     out = run("classify_sentiment.py", *arguments, "--sentences", "연기는 훌륭했다", cwd=tmp_path)
     assert "test accuracy" in out
     assert "연기는 훌륭했다" in out
     assert knz.TextClassifier.from_preset(tmp_path / "preset").labels == ["negative", "positive"]
+
+
+def test_translate(tmp_path):
+    arguments = ["k e r a s", "--model", "transformer", "--dataset", "reversal", "--size", 256, "--epochs", 1]
+    out = run("translate.py", *arguments, cwd=tmp_path)
+    assert "test exact match" in out
+    assert "k e r a s -> " in out
+    assert isinstance(knz.Seq2SeqLM.from_preset(tmp_path / "translate_output" / "model"), knz.Seq2SeqLM)
+    assert (tmp_path / "translate_output" / "attention.png").stat().st_size > 5_000

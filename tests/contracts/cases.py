@@ -9,9 +9,9 @@ TINY = {
     "rnn": {"embedding_dim": 8, "hidden_dim": 8},
     "lstm": {"embedding_dim": 8, "hidden_dim": 8, "bidirectional": True},
     "gru": {"embedding_dim": 8, "hidden_dim": 8, "num_layers": 2},
-    "seq2seq": {"embedding_dim": 8, "hidden_dim": 16, "num_layers": 2},
+    "seq2seq": {"embedding_dim": 8, "hidden_dim": 16},
     "attention": {"embedding_dim": 8, "hidden_dim": 16},
-    "transformer": {"num_layers": 2, "num_heads": 2, "hidden_dim": 16, "intermediate_dim": 32},
+    "transformer": {"num_layers": 1, "num_heads": 2, "hidden_dim": 16, "intermediate_dim": 32},
 }
 # Without dropout, so that a step of training is a function of the weights alone.
 NO_DROPOUT = {"dnn": {"word_dropout": 0.0}}

@@ -19,15 +19,15 @@ def test_batch_and_length_are_free(name):
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("dtype", ["bfloat16", "mixed_float16", "mixed_bfloat16"])
 def test_trains_in_every_precision(name, dtype, tokenizer, reviews):
     model = tiny(name, tokenizer, dtype=dtype)
-    history = model.fit(*reviews, epochs=2, verbose=0).history
+    texts = [" ".join(text.split()[:8]) for text in reviews[0][:16]]
+    history = model.fit(texts, reviews[1][:16], epochs=2, verbose=0).history
     assert np.isfinite(history["loss"]).all()
-    logits = model.predict([*reviews[0][:3], ""], verbose=0)
+    logits = model.predict([*texts[:3], ""], verbose=0)
     assert np.isfinite(logits.astype("float32")).all()
-    expected = "float32" if dtype == "float32" else dtype.removeprefix("mixed_")
-    assert keras.backend.standardize_dtype(model.output.dtype) == expected
+    assert keras.backend.standardize_dtype(model.output.dtype) == dtype.removeprefix("mixed_")
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
@@ -45,6 +45,7 @@ def test_half_precision_agrees_with_float32(name, tokenizer, reviews):
 def test_compiled_and_eager_agree(name, tokenizer, reviews):
     """`jit_compile=False` and `run_eagerly=True` are the reference of what the backend compiles by default."""
     model = tiny(name, tokenizer)
-    expected = model.predict(reviews[0], verbose=0)
+    texts = reviews[0][:16]
+    expected = model.predict(texts, verbose=0)
     model.compile(run_eagerly=True)
-    np.testing.assert_allclose(model.predict(reviews[0], verbose=0), expected, atol=1e-5)
+    np.testing.assert_allclose(model.predict(texts, verbose=0), expected, atol=1e-5)

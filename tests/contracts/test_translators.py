@@ -115,7 +115,7 @@ def test_generate_is_greedy(name, pairs, tokenizer):
     assert (ended.sum(axis=1) <= 1).all()
     lengths = mask.sum(axis=1)
     assert all(ended[i, lengths[i] - 1] or lengths[i] == 8 for i in range(16))
-    texts = model.generate(pairs["encoder_text"][:16], max_length=8, batch_size=7)
+    texts = model.generate(pairs["encoder_text"][:16], max_length=8)
     assert texts == tokenizer.detokenize([row[kept == 1].tolist() for row, kept in zip(tokens, mask, strict=True)])
     beam = model.generate(pairs["encoder_text"][:16], max_length=8, sampler=knz.samplers.BeamSearch(1))
     assert beam == texts
@@ -154,7 +154,7 @@ def test_round_trips(name, pairs, tokenizer, tmp_path):
     """Its config, a `.keras` file with the optimizer's state, and a preset with the compile arguments."""
     model = tiny_translator(name, tokenizer, sequence_length=12)
     model.compile(keras.optimizers.Adam(0.0123), sampler=knz.samplers.BeamSearch(2, length_penalty=0.7))
-    model.fit(pairs, verbose=0)
+    model.fit(pairs, batch_size=48, verbose=0)
     again = type(model.backbone).from_config(model.backbone.get_config())
     assert again.get_config() == model.backbone.get_config()
     model.save_to_preset(tmp_path / "preset")
@@ -172,7 +172,7 @@ def test_round_trips(name, pairs, tokenizer, tmp_path):
         assert again.preprocessor.tokenizer.get_vocabulary() == tokenizer.get_vocabulary()
         assert again.sampler.get_config() == model.sampler.get_config()
         assert float(again.optimizer.learning_rate) == pytest.approx(0.0123)
-    assert int(again.optimizer.iterations) == int(model.optimizer.iterations) == 2
+    assert int(again.optimizer.iterations) == int(model.optimizer.iterations) == 1
     assert again.generate(pairs["encoder_text"][:5], max_length=6) == expected
 
 
@@ -180,9 +180,10 @@ def test_round_trips(name, pairs, tokenizer, tmp_path):
 @pytest.mark.parametrize("dtype", ["bfloat16", "mixed_float16"])
 def test_runs_in_every_precision(name, dtype, pairs, tokenizer):
     model = tiny_translator(name, tokenizer, dtype=dtype)
-    assert np.isfinite(model.fit(pairs, verbose=0).history["loss"]).all()
+    assert np.isfinite(model.fit(pairs, batch_size=48, verbose=0).history["loss"]).all()
     assert keras.backend.standardize_dtype(model.output.dtype) == dtype.removeprefix("mixed_")
-    assert len(model.generate([*pairs["encoder_text"][:3], ""], max_length=5)) == 4
+    if dtype == "bfloat16":  # compiled once is enough
+        assert len(model.generate([*pairs["encoder_text"][:3], ""], max_length=5)) == 4
 
 
 @pytest.mark.parametrize("name", TRANSLATORS)

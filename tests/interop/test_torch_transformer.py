@@ -1,5 +1,6 @@
 """Weights of torch.nn.Transformer and its parts: the same outputs and gradients here, on every backend."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -140,23 +141,11 @@ def encoder_layer(**options):
     return nn.TransformerEncoderLayer(DIM, HEADS, WIDTH, batch_first=True, **options)
 
 
-class ListOfBlocks(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.blocks = nn.ModuleList([encoder_layer() for _ in range(LAYERS)])
-
-    def forward(self, x):
-        for block in self.blocks:
-            x = block(x)
-        return x
-
-
 ENCODERS = {
     "without a norm": (lambda: nn.TransformerEncoder(encoder_layer(), LAYERS), {"final_norm": False}),
     "with a norm": (lambda: nn.TransformerEncoder(encoder_layer(), LAYERS, nn.LayerNorm(DIM)), {}),
     "without biases": (lambda: nn.TransformerEncoder(encoder_layer(bias=False), LAYERS), {"final_norm": False}),
     "one layer": (encoder_layer, {"num_layers": 1, "final_norm": False}),
-    "a list": (ListOfBlocks, {"final_norm": False}),
     "twelve layers": (
         lambda: nn.TransformerEncoder(encoder_layer(), 12, nn.LayerNorm(DIM)),
         {"num_layers": 12},
@@ -187,6 +176,43 @@ def test_a_decoder():
     expected = module(torch.tensor(TARGET_VECTORS), torch.tensor(SOURCE_VECTORS)).detach()
     found = decoder(TARGET_VECTORS, SOURCE_VECTORS, use_causal_mask=False)
     np.testing.assert_allclose(numpy(found), expected, atol=1e-4)
+
+
+class Lists(nn.Module):
+    """Blocks in lists of any name, one alone, and a norm that is nobody's."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.LayerNorm(DIM)
+        self.first = encoder_layer()
+        self.readers = nn.ModuleList([encoder_layer() for _ in range(LAYERS)])
+        self.writers = nn.ModuleList(
+            [nn.TransformerDecoderLayer(DIM, HEADS, WIDTH, batch_first=True) for _ in range(LAYERS)]
+        )
+        self.output = nn.Linear(DIM, 3)
+
+    def forward(self, source, target):
+        source = self.first(self.norm(source))
+        for block in self.readers:
+            source = block(source)
+        for block in self.writers:
+            target = block(target, source)
+        return self.output(target)
+
+
+def test_blocks_in_lists():
+    torch.manual_seed(0)
+    module = randomise(Lists())
+    source, target = keras.Input((None, DIM)), keras.Input((None, DIM))
+    options = {**SIZES, "final_norm": False}
+    x = keras.layers.LayerNormalization(epsilon=1e-5)(source)
+    x = knz.layers.TransformerEncoder(**{**options, "num_layers": 1})(x)
+    x = knz.layers.TransformerEncoder(**options)(x)
+    y = knz.layers.TransformerDecoder(**options)(target, x, use_causal_mask=False)
+    model = keras.Model([source, target], keras.layers.Dense(3)(y))
+    knz.interop.load_torch(model, module)
+    expected = module(torch.tensor(SOURCE_VECTORS), torch.tensor(TARGET_VECTORS)).detach()
+    np.testing.assert_allclose(numpy(model([SOURCE_VECTORS, TARGET_VECTORS])), expected, atol=1e-4)
 
 
 class Translator(nn.Module):
@@ -250,6 +276,8 @@ def test_what_does_not_fit_is_listed_and_nothing_changes():
         ({**weights, bias: torch.zeros(25)}, r"encoder\.layers\.1\.self_attn\.in_proj_bias \(25,\)"),
         ({n: w for n, w in weights.items() if "decoder.layers.1" not in n}, r"decoder\.layers\.0(.|\n)*block_1"),
         ({**weights, "encoder.layers.0.norm3.weight": torch.ones(8)}, r"encoder\.layers\.0\.norm3\.weight"),
+        (torch_transformer(layers=3), r"encoder\.layers\.2\.norm2\.bias(.|\n)*block_1"),
+        ({n: w for n, w in weights.items() if "coder.norm" not in n}, r"encoder\.layers\.0(.|\n)*norm/gamma"),
     ):
         with pytest.raises(ValueError, match=message):
             knz.interop.load_torch(layer, wrong)
