@@ -23,3 +23,13 @@ def test_unequal_batches_and_masks():
     metric.update_state(np.array([[1, 0]]), np.eye(2, dtype="float32")[None])
     assert float(metric.result()) == 0
     assert knz.metrics.TokenAccuracy.from_config(metric.get_config()).name == "accuracy"
+
+
+def test_ties_and_nan():
+    """Of equal scores the first is the answer, as for argmax; what is not a number is never right."""
+    scores = np.array([[[2, 2, 1], [2, 2, 1], [1, 2, 2], [0, 0, 0], [np.nan] * 3, [np.nan, 0, 1]]], "float32")
+    metric = knz.metrics.TokenAccuracy()
+    for targets, right in (([0, 1, 1, 0, 0, 2], 3), ([1, 0, 2, 1, 1, 1], 1)):
+        metric.reset_state()
+        metric.update_state(np.array([targets]), scores)
+        assert float(metric.result()) == pytest.approx(right / 6)
