@@ -45,6 +45,11 @@ class PresetTask(_Mixin):
         elif os.path.exists(path):
             os.remove(path)
 
+    def get_compile_config(self) -> Any:
+        # Keras writes down what `jit_compile="auto"` came to here; another backend has to decide for itself.
+        config = super().get_compile_config()
+        return {**config, "jit_compile": "auto"} if config else config
+
     def save_task_weights(self, filepath: Any) -> None:
         # As KerasHub, but without the optimizer: its state belongs to `.keras` files, and a task that is loaded from
         # a preset, its optimizer new, cannot take it.
