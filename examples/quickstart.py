@@ -1,4 +1,4 @@
-"""Six classic architectures learn to tell good reviews from bad ones.
+"""Five classic architectures learn to tell good reviews from bad ones.
 
     python examples/quickstart.py "the plot was not dull" "the music was lovely , but the script was a mess"
 
@@ -30,7 +30,7 @@ SENTENCES = ["the acting was truly moving", "the plot was not dull", "the music 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sentences", nargs="*", default=SENTENCES, help="sentences to classify")
-    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
+    parser.add_argument("--models", nargs="+", default=["dnn", "cnn", "rnn", "lstm", "gru"], choices=MODELS)
     parser.add_argument("--language", default="en", choices=knz.datasets.info("reviews").languages)
     parser.add_argument("--size", type=int, default=5000, help="training reviews")
     parser.add_argument("--epochs", type=int, default=8)

@@ -28,7 +28,7 @@ class TokenAccuracy(keras.metrics.Metric):
         self.count = self.add_weight(shape=(), initializer="zeros", dtype="float32", name="count")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        # Of equal scores the first counts, as argmax has it, which takes twice (TensorFlow) to nine times (JAX) as long.
+        # Of equal scores the first counts, as for argmax, which takes twice (TensorFlow) to nine times (JAX) as long.
         y_true = ops.expand_dims(ops.cast(y_true, "int32"), -1)
         y_pred = ops.convert_to_tensor(y_pred)
         true = ops.take_along_axis(y_pred, y_true, axis=-1)
