@@ -43,7 +43,7 @@ class EncoderDecoderBackbone(Backbone):
             What `decode_step` needs to know: a tree of tensors whose first axis is the batch, so that a beam search
             can repeat and reorder them.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must say how it reads a source.")  # every model its own way
 
     def decode_step(self, token_ids: Any, index: Any, cache: Any) -> tuple[Any, Any]:
         """Reads one target token of each row.
@@ -56,7 +56,7 @@ class EncoderDecoderBackbone(Backbone):
         Returns:
             This position of `decoder_sequence_output`, `(batch, hidden_dim)`, and the cache for the next step.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must say how it reads one token.")  # every model its own way
 
     def attention_scores(self, inputs: dict[str, Any]) -> Any:
         """Where the decoder looks: weights over the source's tokens, summing to one.

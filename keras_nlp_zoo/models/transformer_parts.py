@@ -118,7 +118,7 @@ class TransformerPart(Backbone):
 
     def make_stack(self, **options: Any) -> Any:
         """The blocks."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must say which.")  # those of an encoder, or of a decoder
 
     def make_outputs(self, sequence: Any, mask: Any) -> dict[str, Any]:
         """What the backbone returns."""

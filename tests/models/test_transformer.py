@@ -242,7 +242,8 @@ def test_too_long(backbone_class, positions):
             backbone.start_decoding(*inputs, 21)
 
 
-@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method:UserWarning")  # norms, for one
+# Keras says so of every layer that has no int8 form, such as norms; they are meant to stay as they are.
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method:UserWarning")
 def test_lora_and_int8():
     backbone, inputs = make(TransformerBackbone, num_layers=1), batch(TransformerBackbone)
     before = run(backbone, inputs)
