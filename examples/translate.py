@@ -6,7 +6,7 @@
 dates (as people write them, English and Korean, to 2024-03-07) and reversal (letters, to be written backwards) are
 generated; multi30k (captions, German to English) comes from the folder named by KERAS_NLP_ZOO_DATA or is downloaded
 once. Writes a preset and, for models that attend, a picture of an attention map into a folder. Two to four minutes
-on two cores for dates and reversal, one to two hours for multi30k. What to expect: see the README beside this file.
+on two cores for dates and reversal, an hour or more for multi30k. What to expect: see the README beside this file.
 """
 
 import argparse
