@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_nlp_zoo.layers.transformer import Stack
+from keras_nlp_zoo.layers.transformer_stack import Stack
 
 Arrays = dict[str, np.ndarray]
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from keras_nlp_zoo.interop.torch_transformer import check_options, join_stacks, stack_values
 from keras_nlp_zoo.layers.recurrent import Recurrent
-from keras_nlp_zoo.layers.transformer import Stack
+from keras_nlp_zoo.layers.transformer_stack import Stack
 
 Arrays = dict[str, np.ndarray]
 

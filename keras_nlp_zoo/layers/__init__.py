@@ -3,7 +3,9 @@ from keras_nlp_zoo.layers.pooling import SequencePooling
 from keras_nlp_zoo.layers.positions import PositionEncoding
 from keras_nlp_zoo.layers.recurrent import GRU, LSTM, RNN
 from keras_nlp_zoo.layers.token_embedding import TokenEmbedding
-from keras_nlp_zoo.layers.transformer import Transformer, TransformerDecoder, TransformerEncoder
+from keras_nlp_zoo.layers.transformer import Transformer
+from keras_nlp_zoo.layers.transformer_decoder import TransformerDecoder
+from keras_nlp_zoo.layers.transformer_encoder import TransformerEncoder
 from keras_nlp_zoo.layers.word_dropout import WordDropout
 
 __all__ = [

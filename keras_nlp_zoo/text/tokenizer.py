@@ -16,19 +16,19 @@ normalise to Unicode NFC first, so a Hangul syllable is one character whether it
 separate jamo; `strip_accents` takes marks off Latin, Greek, ... letters and leaves Hangul syllables whole.
 """
 
-import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import keras
 import keras_hub
 import tokenizers
-from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import AddedToken, pre_tokenizers
 
 from keras_nlp_zoo.text.inputs import as_text_list, describe
+from keras_nlp_zoo.text.tokenizer_kinds import KINDS, pipeline, read_merges, read_vocabulary, unigram_model
 
 # One file in the Hugging Face format, so that other tools can read it.
 ASSET_FILE = "tokenizer.json"
@@ -42,55 +42,6 @@ class Encoding(NamedTuple):
     token_ids: list[int]
     tokens: list[str]
     offsets: list[tuple[int, int]]
-
-
-class _Kind(NamedTuple):
-    model: Callable[..., Any]
-    trainer: Callable[..., Any]
-    pre_tokenizer: Callable[[], Any]
-    decoder: Callable[[], Any] | None
-    normalizes: bool = True
-
-
-_KINDS = {
-    "word": _Kind(
-        lambda unknown, vocabulary=None, merges=None: models.WordLevel(vocabulary or {}, unk_token=unknown),
-        trainers.WordLevelTrainer,
-        pre_tokenizers.Whitespace,
-        None,
-    ),
-    "wordpiece": _Kind(
-        lambda unknown, vocabulary=None, merges=None: models.WordPiece(vocabulary or {}, unk_token=unknown),
-        trainers.WordPieceTrainer,
-        pre_tokenizers.BertPreTokenizer,
-        decoders.WordPiece,
-    ),
-    "bpe": _Kind(
-        lambda unknown, vocabulary=None, merges=None: models.BPE(vocabulary or {}, merges or [], unk_token=unknown),
-        trainers.BpeTrainer,
-        pre_tokenizers.Metaspace,
-        decoders.Metaspace,
-    ),
-    "byte_bpe": _Kind(
-        lambda unknown, vocabulary=None, merges=None: models.BPE(vocabulary or {}, merges or []),
-        trainers.BpeTrainer,
-        lambda: pre_tokenizers.ByteLevel(add_prefix_space=False),
-        decoders.ByteLevel,
-        normalizes=False,
-    ),
-    "unigram": _Kind(
-        lambda unknown, vocabulary=None, merges=None: _unigram_model(vocabulary, unknown),
-        trainers.UnigramTrainer,
-        pre_tokenizers.Metaspace,
-        decoders.Metaspace,
-    ),
-    "char": _Kind(
-        lambda unknown, vocabulary=None, merges=None: models.WordLevel(vocabulary or {}, unk_token=unknown),
-        trainers.WordLevelTrainer,
-        lambda: pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated"),
-        decoders.Fuse,
-    ),
-}
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
@@ -137,8 +88,8 @@ class Tokenizer(keras_hub.tokenizers.Tokenizer):
         mask_token: str = SPECIAL_TOKENS["mask"],
         **kwargs: Any,
     ):
-        if kind not in _KINDS:
-            raise ValueError(f"`kind` must be one of {', '.join(_KINDS)}. Received: kind={kind!r}")
+        if kind not in KINDS:
+            raise ValueError(f"`kind` must be one of {', '.join(KINDS)}. Received: kind={kind!r}")
         super().__init__(**kwargs)
         self.kind = kind
         self.lowercase = lowercase
@@ -203,10 +154,10 @@ class Tokenizer(keras_hub.tokenizers.Tokenizer):
             options["min_frequency"] = min_frequency
         if kind == "byte_bpe":
             options["initial_alphabet"] = pre_tokenizers.ByteLevel.alphabet()
-        rust = self._pipeline(_KINDS[kind].model(self.unknown_token))
+        rust = self._pipeline(KINDS[kind].model(self.unknown_token))
         reader = _TrainingTexts(texts)
         try:
-            rust.train_from_iterator(reader, _KINDS[kind].trainer(**options))
+            rust.train_from_iterator(reader, KINDS[kind].trainer(**options))
         except Exception:
             # The Rust trainer words an error of the iterator its own way: what the reader found is clearer.
             if reader.error is None:
@@ -366,38 +317,20 @@ class Tokenizer(keras_hub.tokenizers.Tokenizer):
         return list(dict.fromkeys(tokens))
 
     def _pipeline(self, model: Any) -> tokenizers.Tokenizer:
-        kind = _KINDS[self.kind]
-        rust = tokenizers.Tokenizer(model)
-        steps: list[Any] = [normalizers.NFC()] if kind.normalizes else []
-        if self.lowercase:
-            steps.append(normalizers.Lowercase())
-        if self.strip_accents:
-            # Back to NFC afterwards: decomposition also takes Hangul syllables apart.
-            steps += [normalizers.NFD(), normalizers.StripAccents(), normalizers.NFC()]
-        if steps:
-            rust.normalizer = normalizers.Sequence(steps)
-        rust.pre_tokenizer = kind.pre_tokenizer()
-        if self.kind == "unigram":
-            # The special tokens are pieces of this model. Split text that spells one after its first character.
-            spelled = [f"{re.escape(t[0])}(?={re.escape(t[1:])})" for t in self._special_tokens()]
-            split = pre_tokenizers.Split(Regex("|".join(spelled)), "isolated")
-            rust.pre_tokenizer = pre_tokenizers.Sequence([rust.pre_tokenizer, split])
-        if kind.decoder is not None:
-            rust.decoder = kind.decoder()
-        return rust
+        return pipeline(self.kind, model, self.lowercase, self.strip_accents, self._special_tokens())
 
     def _set_vocabulary(self, vocabulary: Any, merges: Any) -> None:
-        tokens = _read_vocabulary(vocabulary)
+        tokens = read_vocabulary(vocabulary)
         if (merges is not None) != (self.kind in ("bpe", "byte_bpe")):
             raise ValueError(f"`merges` goes with the kinds bpe and byte_bpe. Received: kind={self.kind!r}")
         if self.kind == "unigram":
             if not tokens or not all(isinstance(t, (tuple, list)) and len(t) == 2 for t in tokens):
                 raise ValueError("`vocabulary` of a unigram tokenizer is a list of (piece, log probability).")
-            rust = self._pipeline(_unigram_model(tokens, self.unknown_token))
+            rust = self._pipeline(unigram_model(tokens, self.unknown_token))
         else:
             ids = tokens if isinstance(tokens, dict) else {token: i for i, token in enumerate(tokens)}
-            pairs = None if merges is None else _read_merges(merges)
-            rust = self._pipeline(_KINDS[self.kind].model(self.unknown_token, ids, pairs))
+            pairs = None if merges is None else read_merges(merges)
+            rust = self._pipeline(KINDS[self.kind].model(self.unknown_token, ids, pairs))
         known = [t for t in self._special_tokens() if rust.token_to_id(t) is not None]
         rust.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in known])
         self._rust = rust
@@ -431,36 +364,3 @@ class _TrainingTexts:
                 yield _SURROGATE.sub("\ufffd", text)
         except Exception as error:
             self.error = error
-
-
-def _unigram_model(vocabulary: Any, unknown: str) -> models.Unigram:
-    if vocabulary is None:
-        return models.Unigram()
-    pieces = [(piece, float(score)) for piece, score in vocabulary]
-    names = [piece for piece, _ in pieces]
-    return models.Unigram(pieces, names.index(unknown) if unknown in names else None)
-
-
-def _read_vocabulary(vocabulary: Any) -> Any:
-    if isinstance(vocabulary, (str, os.PathLike)):
-        path = os.fspath(vocabulary)
-        if not os.path.isfile(path):
-            raise ValueError(f"`vocabulary` is neither a dict, a list nor a file. Received: vocabulary={path!r}")
-        with open(path, encoding="utf-8") as file:
-            vocabulary = json.load(file) if path.endswith(".json") else file.read().rstrip("\n").split("\n")
-    if isinstance(vocabulary, Mapping):
-        return dict(vocabulary)
-    if isinstance(vocabulary, Sequence):
-        return list(vocabulary)
-    raise ValueError(f"`vocabulary` must be a dict, a list or a file name. Received: {describe(vocabulary)}")
-
-
-def _read_merges(merges: Any) -> list[tuple[str, str]]:
-    if isinstance(merges, (str, os.PathLike)):
-        with open(merges, encoding="utf-8") as file:
-            merges = [line for line in file.read().split("\n") if line and not line.startswith("#version")]
-    pairs = [tuple(merge.split(" ")) if isinstance(merge, str) else tuple(merge) for merge in merges]
-    for pair in pairs:
-        if len(pair) != 2:
-            raise ValueError(f"`merges` must hold pairs such as 'th e'. Received: {' '.join(pair)!r}")
-    return [(left, right) for left, right in pairs]
