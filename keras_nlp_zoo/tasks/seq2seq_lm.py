@@ -1,7 +1,6 @@
 """Translation, and whatever else reads one text and writes another, over any encoder-decoder of this package."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import keras
@@ -10,7 +9,8 @@ import numpy as np
 from keras import ops
 
 from keras_nlp_zoo.metrics import TokenAccuracy
-from keras_nlp_zoo.tasks.task import TextTask, check_vocabulary
+from keras_nlp_zoo.tasks.generation import GeneratingTask, generation_batches, to_numpy
+from keras_nlp_zoo.tasks.task import check_vocabulary
 from keras_nlp_zoo.text.batching import PairFile, PairRows, TokenRows, bucket_length
 from keras_nlp_zoo.text.inputs import as_text_list, describe
 from keras_nlp_zoo.text.preprocessor import special_token_id
@@ -27,7 +27,7 @@ class Attention(NamedTuple):
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
-class Seq2SeqLM(TextTask, keras_hub.models.Seq2SeqLM):
+class Seq2SeqLM(GeneratingTask, keras_hub.models.Seq2SeqLM):
     """Learns to write one text for another: translations, answers, summaries.
 
     `fit` takes `{"encoder_text": sources, "decoder_text": targets}` and no `y`; the decoder reads the target and
@@ -51,8 +51,6 @@ class Seq2SeqLM(TextTask, keras_hub.models.Seq2SeqLM):
     """
 
     targets_in_texts = True
-    sampler: Any
-    generate_function: Any
 
     def __init__(self, backbone: Any, preprocessor: Any = None, **kwargs: Any):
         if not hasattr(backbone, "decode_step"):
@@ -102,12 +100,7 @@ class Seq2SeqLM(TextTask, keras_hub.models.Seq2SeqLM):
             loss = TokenCrossentropy()
         if isinstance(weighted_metrics, str) and weighted_metrics == "auto":
             weighted_metrics = [TokenAccuracy()]
-        self._generate_functions: dict[str, Any] = {}
         super().compile(optimizer=optimizer, loss=loss, weighted_metrics=weighted_metrics, sampler=sampler, **kwargs)
-
-    def get_compile_config(self) -> dict[str, Any]:
-        config = super().get_compile_config()
-        return {**config, "sampler": keras.saving.serialize_keras_object(self.sampler)} if config else config
 
     # === Reading ===
 
@@ -194,7 +187,7 @@ class Seq2SeqLM(TextTask, keras_hub.models.Seq2SeqLM):
             if isinstance(inputs, dict) and "encoder_token_ids" in inputs:
                 if isinstance(stop_token_ids, str):
                     stop_token_ids = [special_token_id(self._tokenizer(), "end")]
-                return _numpy(decode(inputs, stop_token_ids=stop_token_ids))
+                return to_numpy(decode(inputs, stop_token_ids=stop_token_ids))
             tokenizer = self._tokenizer()
             if isinstance(stop_token_ids, str):
                 stop_token_ids = [special_token_id(tokenizer, "end")]
@@ -207,29 +200,32 @@ class Seq2SeqLM(TextTask, keras_hub.models.Seq2SeqLM):
             rows = self.preprocessor.encode_sources(sources, "inputs")
             given = self.preprocessor.encode_prompts(prompts, max_length, "inputs")
             answers: list[Any] = [None] * len(rows)
-            batches = list(_generation_batches(rows, batch_size, self.preprocessor.encoder_sequence_length))
             bar = keras.utils.Progbar(len(rows)) if verbose else None
-            for indices, length in batches:
-                # The last batch is filled up with copies of its last row, or XLA would compile once more for it.
-                size = batch_size if len(batches) > 1 else 1 << (len(indices) - 1).bit_length()
-                filled = np.pad(indices, (0, size - len(indices)), mode="edge")
-                prompt, prompt_mask = given.padded(filled, max_length, self.preprocessor.pad_id)
-                outputs = _numpy(
-                    decode(
-                        {
-                            **self.preprocessor.pad_sources(rows, filled, length),
-                            "decoder_token_ids": prompt,
-                            "decoder_padding_mask": prompt_mask,
-                        },
-                        stop_token_ids=stop_token_ids,
-                    )
-                )
-                for i, answer in enumerate(self._answers(outputs, given.lengths[filled] if strip_prompt else None)):
-                    if i < len(indices):
-                        answers[indices[i]] = answer
+            for indices, outputs in self._write(decode, rows, given, max_length, batch_size, stop_token_ids):
+                texts = self._answers(outputs, given.lengths[indices] if strip_prompt else None)
+                for i, answer in zip(indices, texts, strict=True):
+                    answers[i] = answer
                 if bar is not None:
                     bar.add(len(indices))
         return answers[0] if single else answers
+
+    def _write(
+        self, decode: Any, sources: TokenRows, given: TokenRows, max_length: int, batch_size: int, stop_token_ids: Any
+    ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+        """Targets as token ids, batch by batch: which rows they belong to, and what `generate_step` returns."""
+        batches = list(generation_batches(sources, batch_size, self.preprocessor.encoder_sequence_length))
+        for indices, length in batches:
+            # The last batch is filled up with copies of its last row, or XLA would compile once more for it.
+            size = batch_size if len(batches) > 1 else 1 << (len(indices) - 1).bit_length()
+            filled = np.pad(indices, (0, size - len(indices)), mode="edge")
+            prompt, prompt_mask = given.padded(filled, max_length, self.preprocessor.pad_id)
+            inputs = {
+                **self.preprocessor.pad_sources(sources, filled, length),
+                "decoder_token_ids": prompt,
+                "decoder_padding_mask": prompt_mask,
+            }
+            outputs = to_numpy(decode(inputs, stop_token_ids=stop_token_ids))
+            yield indices, {key: value[: len(indices)] for key, value in outputs.items()}
 
     def generate_step(self, inputs: dict[str, Any], stop_token_ids: Any = None) -> dict[str, Any]:
         """Fills the targets of one batch; what `generate` compiles.
@@ -266,52 +262,6 @@ class Seq2SeqLM(TextTask, keras_hub.models.Seq2SeqLM):
         before = ops.cumsum(stops, axis=-1) - stops  # stop tokens before each place
         return {**outputs, "decoder_padding_mask": ops.cast(before == 0, "int32")}
 
-    def _answers(self, outputs: dict[str, np.ndarray], prompt_lengths: Any) -> list[Any]:
-        """Texts of the rows, or of the n best of each."""
-        tokens, mask = outputs["decoder_token_ids"], outputs["decoder_padding_mask"].astype(bool)
-        if prompt_lengths is not None:
-            given = np.arange(tokens.shape[-1]) < prompt_lengths[:, None]
-            mask = mask & ~(given if tokens.ndim == 2 else given[:, None])
-        flat = [row[kept].tolist() for row, kept in _rows(tokens, mask)]
-        texts = as_text_list(self._tokenizer().detokenize(flat), "outputs")
-        if "scores" not in outputs:
-            return texts
-        scores = outputs["scores"]
-        return [
-            [
-                {"text": texts[i * scores.shape[1] + j], "score": float(score)}
-                for j, score in enumerate(row)
-                if np.isfinite(score)  # a place in the beam that was never filled
-            ]
-            for i, row in enumerate(scores)
-        ]
-
-    @contextmanager
-    def _decoding_with(self, sampler: Any) -> Iterator[Any]:
-        """The compiled `generate_step`, for a time with another sampler."""
-        if sampler is None:
-            yield self.make_generate_function()
-            return
-        sampler = keras_hub.samplers.get(sampler)
-        key = str(keras.saving.serialize_keras_object(sampler))
-        usual = self.sampler, self.generate_function
-        # What was compiled for one like it serves again, with the random state of this one.
-        self.sampler, self.generate_function = self._generate_functions.get(key, (sampler, None))
-        compiled_for = self.sampler
-        try:
-            _copy_state(sampler, compiled_for)
-            function = self.make_generate_function()
-            self._generate_functions[key] = compiled_for, function
-            yield function
-            _copy_state(compiled_for, sampler)
-        finally:
-            self.sampler, self.generate_function = usual
-
-    def _tokenizer(self) -> Any:
-        if self.preprocessor is None:
-            raise ValueError("This task has no preprocessor: pass ready arrays and `stop_token_ids`.")
-        return self.preprocessor.tokenizer
-
     # === Attention ===
 
     def attention(self, source: str, target: str | None = None) -> Attention:
@@ -335,8 +285,14 @@ class Seq2SeqLM(TextTask, keras_hub.models.Seq2SeqLM):
                 raise TypeError(f"`{name}` must be a string. Received: {describe(text)}")
         tokenizer = self._tokenizer()
         if target is None:
+            # Its tokens as they were written: read again as a text they might be others.
             sources = self.preprocessor.encode_sources([source], "source")
-            rows = PairRows(sources, TokenRows.from_lists([self._write(sources)]))
+            size = self.preprocessor.decoder_sequence_length
+            given = self.preprocessor.encode_prompts([""], size, "target")
+            with self._decoding_with(None) as decode:
+                ((_, outputs),) = self._write(decode, sources, given, size, 1, [special_token_id(tokenizer, "end")])
+            best, mask = (outputs[key].reshape(-1, size)[0] for key in ("decoder_token_ids", "decoder_padding_mask"))
+            rows = PairRows(sources, TokenRows.from_lists([best[mask == 1].tolist()]))
         else:
             rows = self.preprocessor.encode({SOURCE: [source], TARGET: [target]})
         length = bucket_length(int(rows.lengths[0]), self.preprocessor.sequence_length)
@@ -348,20 +304,8 @@ class Seq2SeqLM(TextTask, keras_hub.models.Seq2SeqLM):
         return Attention(
             [tokenizer.id_to_token(int(i)) for i in rows.source.token_ids],
             [tokenizer.id_to_token(int(i)) for i in said[0, : sizes[1]]],
-            _numpy(scores)[0, ..., : sizes[1], : sizes[0]].astype("float32"),
+            to_numpy(scores)[0, ..., : sizes[1], : sizes[0]].astype("float32"),
         )
-
-    def _write(self, sources: TokenRows) -> list[int]:
-        """The tokens that `generate` writes for one source; read again as a text they might be others."""
-        length = bucket_length(int(sources.lengths[0]), self.preprocessor.encoder_sequence_length)
-        size = self.preprocessor.decoder_sequence_length
-        prompt = {
-            "decoder_token_ids": np.full((1, size), special_token_id(self._tokenizer(), "start"), "int32"),
-            "decoder_padding_mask": (np.arange(size) < 1)[None].astype("int32"),
-        }
-        outputs = self.generate({**self.preprocessor.pad_sources(sources, np.arange(1), length), **prompt})
-        best = [outputs[key][0].reshape(-1, size)[0] for key in ("decoder_token_ids", "decoder_padding_mask")]
-        return best[0][best[1] == 1].tolist()
 
 
 def _sources_and_prompts(inputs: Any) -> tuple[list[str], list[str], bool]:
@@ -379,26 +323,3 @@ def _sources_and_prompts(inputs: Any) -> tuple[list[str], list[str], bool]:
     if len(prompts) != len(sources):
         raise ValueError(f"`inputs` has {len(sources)} sources, but {len(prompts)} beginnings of targets.")
     return sources, prompts, single
-
-
-def _generation_batches(rows: TokenRows, batch_size: int, most: int) -> Iterator[tuple[np.ndarray, int]]:
-    """Rows of about equal length, and the length to pad them to."""
-    order = np.argsort(rows.lengths, kind="stable")
-    for start in range(0, len(order), batch_size):
-        indices = order[start : start + batch_size]
-        yield indices, bucket_length(int(rows.lengths[indices].max()), most)
-
-
-def _rows(tokens: np.ndarray, mask: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    length = tokens.shape[-1]
-    return zip(tokens.reshape(-1, length), mask.reshape(-1, length), strict=True)
-
-
-def _copy_state(source: Any, target: Any) -> None:
-    for variable, value in zip(target.variables, source.variables, strict=True):
-        if variable is not value:
-            variable.assign(value)
-
-
-def _numpy(outputs: Any) -> Any:
-    return keras.tree.map_structure(ops.convert_to_numpy, outputs)
