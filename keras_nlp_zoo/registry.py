@@ -5,9 +5,11 @@ import inspect
 import os
 from typing import Any, NamedTuple
 
+import keras_hub
+
 from keras_nlp_zoo import models, tasks
 from keras_nlp_zoo.naming import suggest
-from keras_nlp_zoo.tasks.presets import saved_task_class
+from keras_nlp_zoo.tasks.presets import explained, open_preset
 from keras_nlp_zoo.tasks.task import TextTask
 
 
@@ -15,27 +17,48 @@ class Architecture(NamedTuple):
     """What `create_model` knows of a name.
 
     `backbones` has the backbone for each task that it serves, the usual one first; `config` arguments of the backbone
-    that make it what the name says.
+    that make it what the name says; `loads` a class of KerasHub whose presets go by this name too.
     """
 
     backbones: dict[str, Any]
     config: dict[str, Any] | None = None
+    loads: Any = None
 
 
-TASKS: dict[str, type[TextTask]] = {"text_classifier": tasks.TextClassifier, "seq2seq_lm": tasks.Seq2SeqLM}
+def _reader(backbone: Any) -> Architecture:
+    """An architecture with a vector for every token, which labels texts and their words."""
+    return Architecture({"text_classifier": backbone, "token_classifier": backbone})
+
+
+TASKS: dict[str, type[TextTask]] = {
+    "text_classifier": tasks.TextClassifier,
+    "token_classifier": tasks.TokenClassifier,
+    "question_answering": tasks.QuestionAnswering,
+    "masked_lm": tasks.MaskedLM,
+    "seq2seq_lm": tasks.Seq2SeqLM,
+}
 
 ARCHITECTURES = {
     "dnn": Architecture({"text_classifier": models.DNNBackbone}),
-    "cnn": Architecture({"text_classifier": models.CNNBackbone}),
-    "rnn": Architecture({"text_classifier": models.RNNBackbone}),
-    "lstm": Architecture({"text_classifier": models.LSTMBackbone}),
-    "gru": Architecture({"text_classifier": models.GRUBackbone}),
+    "cnn": _reader(models.CNNBackbone),
+    "rnn": _reader(models.RNNBackbone),
+    "lstm": _reader(models.LSTMBackbone),
+    "gru": _reader(models.GRUBackbone),
     "seq2seq": Architecture({"seq2seq_lm": models.Seq2SeqBackbone}, {"reverse_source": True}),
     "attention": Architecture(
         {"seq2seq_lm": models.Seq2SeqBackbone}, {"attention": "additive", "cell": "gru", "bidirectional": True}
     ),
     "transformer": Architecture(
-        {"seq2seq_lm": models.TransformerBackbone, "text_classifier": models.TransformerEncoderBackbone}
+        {
+            "seq2seq_lm": models.TransformerBackbone,
+            "text_classifier": models.TransformerEncoderBackbone,
+            "token_classifier": models.TransformerEncoderBackbone,
+            "question_answering": models.TransformerEncoderBackbone,
+        }
+    ),
+    "bert": Architecture(
+        dict.fromkeys(("text_classifier", "token_classifier", "question_answering", "masked_lm"), models.BertBackbone),
+        loads=keras_hub.models.BertBackbone,
     ),
 }
 
@@ -80,12 +103,14 @@ def create_model(
         task: str. What to do with it, e.g. `"text_classifier"`; by default what the preset was saved as, or the
             architecture's usual task.
         tokenizer: a `knz.Tokenizer` or a KerasHub tokenizer. Without one the task takes ready arrays.
-        preset: a directory (or anything else KerasHub loads) to take weights and tokenizer from.
+        preset: what to take weights and tokenizer from: a directory (a preset, or a checkpoint of Hugging Face), the
+            name of a preset of KerasHub, `kaggle://...` or `hf://...`.
         labels: sequence of str. Names of the classes.
         num_classes: int. Number of classes, where they have no names.
         sequence_length: int. The most tokens of a text that are kept; 512 by default, 128 of sources and targets.
         **config: arguments of the backbone (`embedding_dim`, `hidden_dim`, `num_layers`, `bidirectional`,
-            `dropout`, ...). `vocabulary_size` is the tokenizer's if left out.
+            `dropout`, ...), and those of the task (`crf`, `pooling`) or of its preprocessor (`units`) that the
+            backbone does not have. `vocabulary_size` is the tokenizer's if left out.
 
     Raises:
         ValueError: an unknown name, task or argument (the nearest known one is named), or arguments that
@@ -106,23 +131,30 @@ def create_model(
     if task not in architecture.backbones:
         raise ValueError(f"{name!r} does not serve {task!r}. It serves: {', '.join(architecture.backbones)}.")
     task_class, backbone_class = TASKS[task], architecture.backbones[task]
+    # What is said goes to the backbone, else to its task, else to what reads texts for them.
+    known = _arguments(backbone_class)
+    head = {key: config.pop(key) for key in _arguments(task_class) if key in config and key not in known}
+    reading = {
+        key: config.pop(key) for key in _arguments(task_class.preprocessor_class) if key in config and key not in known
+    }
     given = {"labels": labels, "num_classes": num_classes}
-    head = {key: value for key, value in given.items() if value is not None}
-    for key in head:
-        if key not in inspect.signature(task_class.__init__).parameters:
-            raise ValueError(f"`{key}` does not go with {task!r}, which has no classes.")
-    length = {} if sequence_length is None else {"sequence_length": sequence_length}
+    for key, value in given.items():
+        if value is not None:
+            if key not in _arguments(task_class):
+                raise ValueError(f"`{key}` does not go with {task!r}, which has no classes.")
+            head[key] = value
+    if sequence_length is not None:
+        reading["sequence_length"] = sequence_length
 
     if preset is not None:
-        if config or length or tokenizer is not None:
-            extra = [*config, *length, *(["tokenizer"] if tokenizer is not None else [])]
+        if config or tokenizer is not None:
+            extra = [*config, *(["tokenizer"] if tokenizer is not None else [])]
             raise ValueError(f"`preset` says what the model is: do not pass {', '.join(f'`{k}`' for k in extra)} too.")
-        model = task_class.from_preset(preset, **head)
-        if not isinstance(model.backbone, backbone_class):
+        model = task_class.from_preset(preset, **head, **reading)
+        if not isinstance(model.backbone, architecture.loads or backbone_class):
             raise ValueError(f"The preset {str(preset)!r} holds a {type(model.backbone).__name__}, not a {name!r}.")
         return model
 
-    known = [p for p in inspect.signature(backbone_class.__init__).parameters if p not in ("self", "kwargs")]
     for key in config:
         if key not in (*known, "name", "trainable"):
             raise ValueError(suggest(f"argument of {name!r} named", key, known))
@@ -130,20 +162,24 @@ def create_model(
         if tokenizer is None:
             raise ValueError("Pass a `tokenizer` to read texts with, or a `vocabulary_size` for ready token ids.")
         config["vocabulary_size"] = _vocabulary_size(tokenizer)
-    if tokenizer is None and length:
-        raise ValueError("`sequence_length` needs a `tokenizer`: without one the arrays come ready.")
+    if tokenizer is None and reading:
+        raise ValueError(f"`{next(iter(reading))}` needs a `tokenizer`: without one the arrays come ready.")
     backbone = backbone_class(**{**(architecture.config or {}), **config})
-    preprocessor = None if tokenizer is None else task_class.preprocessor_for(backbone, tokenizer, **length)
+    preprocessor = None if tokenizer is None else task_class.preprocessor_for(backbone, tokenizer, **reading)
     return task_class(backbone, preprocessor=preprocessor, **head)
 
 
 def _task_of(preset: Any) -> str | None:
     """The task that a preset was saved as, if it is one of ours."""
-    try:
-        saved = saved_task_class(os.fspath(preset))
-    except (OSError, ValueError):
-        return None  # loading says what is wrong
+    preset = os.fspath(preset)
+    with explained(preset):
+        _, saved = open_preset(preset)
     return next((name for name, task_class in TASKS.items() if task_class is saved), None)
+
+
+def _arguments(cls: Any) -> list[str]:
+    own = ("self", "args", "kwargs", "backbone", "preprocessor", "tokenizer", "sequence_length")
+    return [name for name in inspect.signature(cls.__init__).parameters if name not in own]
 
 
 def _vocabulary_size(tokenizer: Any) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-__all__ = ["InverseSquareRoot", "TokenCrossentropy"]
+__all__ = ["CRFLoss", "InverseSquareRoot", "SpanCrossentropy", "TokenCrossentropy"]
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
@@ -60,6 +60,32 @@ class TokenCrossentropy(keras.losses.Loss):
         return {**super().get_config(), "label_smoothing": self.label_smoothing}
 
 
+class CRFLoss(keras.losses.Loss):
+    """The negative log-likelihood of a CRF, per word, of those that `sample_weight` does not leave out.
+
+    Args:
+        crf: the `knz.layers.CRF` that owns the transitions.
+
+    Example:
+        crf = knz.layers.CRF()
+        emissions = crf(np.zeros((1, 2, 3)))
+        loss = knz.training.CRFLoss(crf)
+        loss(np.array([[0, 2]]), emissions)  # about log(3), if the transitions say nothing
+    """
+
+    def __init__(self, crf: Any, name: str = "crf_loss", **kwargs: Any):
+        super().__init__(name=name, **kwargs)
+        self.crf = crf
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        weights = (
+            ops.ones(ops.shape(y_true), "float32") if sample_weight is None else ops.cast(sample_weight, "float32")
+        )
+        likelihood = self.crf.log_likelihood(y_pred, y_true, weights > 0)
+        # Of a text that weighs w every word does.
+        return -ops.sum(likelihood * ops.max(weights, axis=1)) / ops.maximum(ops.sum(weights), 1e-7)
+
+
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
 class InverseSquareRoot(keras.optimizers.schedules.LearningRateSchedule):
     """A learning rate that rises in a straight line and then falls with the square root of the step.
@@ -91,3 +117,24 @@ class InverseSquareRoot(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self) -> dict[str, Any]:
         return {"peak": self.peak, "warmup_steps": self.warmup_steps}
+
+
+@keras.saving.register_keras_serializable(package="keras_nlp_zoo")
+class SpanCrossentropy(keras.losses.Loss):
+    """Cross-entropy of the first and of the last token of an answer, their mean.
+
+    Call arguments:
+        y_true: int `(batch, 2)`, their positions.
+        y_pred: float `(batch, length, 2)`, logits, very low where there is padding.
+
+    Example:
+        knz.training.SpanCrossentropy()(np.array([[0, 3]]), np.zeros((1, 4, 2)))  # log(4)
+    """
+
+    def __init__(self, reduction: str = "sum_over_batch_size", name: str = "span_crossentropy", dtype: Any = None):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        log_probabilities = ops.log_softmax(ops.cast(y_pred, "float32"), axis=1)
+        true = ops.take_along_axis(log_probabilities, ops.cast(y_true, "int32")[:, None, :], axis=1)
+        return -ops.mean(true[:, 0], axis=-1)

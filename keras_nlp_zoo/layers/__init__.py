@@ -1,4 +1,5 @@
 from keras_nlp_zoo.layers.attention_decoder import AttentionDecoder
+from keras_nlp_zoo.layers.crf import CRF
 from keras_nlp_zoo.layers.pooling import SequencePooling
 from keras_nlp_zoo.layers.positions import PositionEncoding
 from keras_nlp_zoo.layers.recurrent import GRU, LSTM, RNN
@@ -9,6 +10,7 @@ from keras_nlp_zoo.layers.transformer_encoder import TransformerEncoder
 from keras_nlp_zoo.layers.word_dropout import WordDropout
 
 __all__ = [
+    "CRF",
     "GRU",
     "LSTM",
     "RNN",

@@ -4,13 +4,12 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-import keras
-
+from keras_nlp_zoo.metrics.epoch_scores import EpochScores, check_size
 from keras_nlp_zoo.metrics.text import as_references, bleu
 from keras_nlp_zoo.text.inputs import as_text_list, describe
 
 
-class GenerationMetrics(keras.callbacks.Callback):
+class GenerationMetrics(EpochScores):
     """Lets the model write at the end of an epoch and scores it: BLEU beside the loss.
 
     The scores go into the epoch's logs as `val_<name>`, where the history, the progress bar and the callbacks that
@@ -38,6 +37,8 @@ class GenerationMetrics(keras.callbacks.Callback):
         callbacks = [scores, stopping]  # for `fit`, in this order
     """
 
+    method = "generate"
+
     def __init__(
         self,
         x: Any,
@@ -48,12 +49,9 @@ class GenerationMetrics(keras.callbacks.Callback):
         batch_size: int = 32,
         max_length: int | None = None,
     ):
-        super().__init__()
-        sizes = {"every": every, "batch_size": batch_size, "max_examples": max_examples, "max_length": max_length}
-        for name, value in sizes.items():
-            optional = name.startswith("max_") and value is None
-            if not optional and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-                raise ValueError(f"`{name}` must be an int of at least 1. Received: {name}={value!r}")
+        super().__init__(every, max_examples, batch_size)
+        if max_length is not None:
+            check_size("max_length", max_length)
         if not isinstance(x, dict) or "encoder_text" not in x or (y is None and "decoder_text" not in x):
             raise ValueError(f'`x` must be a dict with "encoder_text" and "decoder_text". Received: {describe(x)}')
         texts = as_text_list(x["encoder_text"], 'x["encoder_text"]')
@@ -71,22 +69,11 @@ class GenerationMetrics(keras.callbacks.Callback):
             _number(metric(perfect, references[:1]))  # what fails should fail now, not after an epoch
         self.texts = texts[:max_examples]
         self.references = references[:max_examples]
-        self.every = every
-        self.batch_size = batch_size
         self.options = {} if max_length is None else {"max_length": max_length}
 
-    def on_train_begin(self, logs: Any = None) -> None:
-        if not hasattr(self.model, "generate"):
-            raise TypeError(f"GenerationMetrics needs a model with `generate`. Received: {type(self.model).__name__}")
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if (epoch + 1) % self.every:
-            return
+    def scores(self) -> dict[str, float]:
         predictions = self._write()
-        for name, metric in self.metrics.items():
-            score = _number(metric(predictions, self.references))
-            if logs is not None:
-                logs[f"val_{name}"] = score
+        return {name: _number(metric(predictions, self.references)) for name, metric in self.metrics.items()}
 
     def _write(self) -> list[str]:
         generate = self.model.generate

@@ -92,7 +92,7 @@ def exact_match(predictions: Any, references: Any) -> float:
     Example:
         knz.metrics.exact_match(["2024-03-07", "2024-03-08 "], ["2024-03-17", "2024-03-08"])  # 0.5
     """
-    predictions, references = _check(predictions, references)
+    predictions, references = check_texts(predictions, references)
     hits = [
         text.strip() in {reference.strip() for reference in accepted}
         for text, accepted in zip(predictions, references, strict=True)
@@ -109,15 +109,24 @@ def _sacrebleu(name: str) -> Any:
 
 
 def _score(metric: Any, predictions: Any, references: Any) -> Score:
-    predictions, references = _check(predictions, references)
+    predictions, references = check_texts(predictions, references)
     # sacrebleu takes the first reference of every text, then the second, ...: None where a text has no more.
     columns = [*itertools.zip_longest(*references)]
     score = metric.corpus_score(predictions, columns).score
     return Score(float(score), metric.get_signature().format())
 
 
-def _check(predictions: Any, references: Any) -> tuple[list[str], list[list[str]]]:
-    """The predictions, and the list of references of each."""
+def check_texts(predictions: Any, references: Any) -> tuple[list[str], list[list[str]]]:
+    """The predictions, and the list of references of each.
+
+    Args:
+        predictions: what a person passes as predictions.
+        references: what a person passes as references; see `as_references`.
+
+    Raises:
+        TypeError: something that is not a string.
+        ValueError: nothing to score, unequal lengths, a text without references.
+    """
     predictions = as_text_list(predictions, "predictions")
     references = [[item] if isinstance(item, str) else item for item in as_references(references, "references")]
     if len(predictions) != len(references):

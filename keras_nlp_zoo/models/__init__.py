@@ -1,3 +1,4 @@
+from keras_nlp_zoo.models.bert import BertBackbone
 from keras_nlp_zoo.models.cnn import CNNBackbone
 from keras_nlp_zoo.models.dnn import DNNBackbone
 from keras_nlp_zoo.models.gru import GRUBackbone
@@ -8,6 +9,7 @@ from keras_nlp_zoo.models.transformer import TransformerBackbone
 from keras_nlp_zoo.models.transformer_parts import TransformerDecoderBackbone, TransformerEncoderBackbone
 
 __all__ = [
+    "BertBackbone",
     "CNNBackbone",
     "DNNBackbone",
     "GRUBackbone",

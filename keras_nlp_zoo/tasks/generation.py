@@ -10,7 +10,6 @@ import numpy as np
 from keras import ops
 
 from keras_nlp_zoo.tasks.task import TextTask
-from keras_nlp_zoo.text.batching import TokenRows, bucket_length
 from keras_nlp_zoo.text.inputs import as_text_list
 
 
@@ -73,14 +72,6 @@ class GeneratingTask(TextTask):
         if self.preprocessor is None:
             raise ValueError("This task has no preprocessor: pass ready arrays and `stop_token_ids`.")
         return self.preprocessor.tokenizer
-
-
-def generation_batches(rows: TokenRows, batch_size: int, most: int) -> Iterator[tuple[np.ndarray, int]]:
-    """Rows of about equal length, and the length to pad them to."""
-    order = np.argsort(rows.lengths, kind="stable")
-    for start in range(0, len(order), batch_size):
-        indices = order[start : start + batch_size]
-        yield indices, bucket_length(int(rows.lengths[indices].max()), most)
 
 
 def _rows(tokens: np.ndarray, mask: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

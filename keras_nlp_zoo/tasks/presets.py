@@ -1,17 +1,21 @@
 """How a task is saved as a preset, and loaded on any backend."""
 
+import inspect
 import json
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
-import keras_hub
+import safetensors
 
 # Not public in KerasHub, and the way past `Task.from_preset`, which asks for one task class per backbone class.
 from keras_hub.src.utils import preset_utils
 
-from keras_nlp_zoo.models.backbone import Backbone
+from keras_nlp_zoo.interop.hugging_face import HuggingFaceCheckpoint
+from keras_nlp_zoo.interop.keras_hub_presets import KerasHubPreset
 
 COMPILE_FILE = "compile.json"
 
@@ -61,51 +65,139 @@ class PresetTask(_Mixin):
     def _not_in_head(self) -> list[Any]:
         return [*self.backbone._flatten_layers(), getattr(self, "optimizer", None)]
 
+    preprocessor_class: Any = None
+    # What Hugging Face calls a checkpoint with the head of this task.
+    head_architecture: str | None = None
+
+    def load_head(self, source: Any) -> None:
+        """Takes the head's weights from a checkpoint with the head of this task."""
+        raise NotImplementedError(f"{type(self).__name__} reads no heads of other packages.")
+
     @classmethod
     def from_preset(cls, preset: Any, load_weights: bool = True, **kwargs: Any) -> Any:
         """Loads a task from a preset: one written by this package, on any backend, or a backbone to put a head on.
 
         Args:
-            preset: a directory, or the name of a preset of KerasHub, or `kaggle://...`, or `hf://...`.
+            preset: a directory (a preset of this package or of KerasHub, or a checkpoint of Hugging Face), the name
+                of a preset of KerasHub, `kaggle://...`, or `hf://...`. The head of a classifier of KerasHub, or of
+                Hugging Face's BERT for the same task, is loaded with it.
             load_weights: bool. Whether to load the weights or keep random ones.
-            **kwargs: arguments of the task that replace the saved ones. New `labels` or `num_classes` make a new head.
+            **kwargs: arguments of the task that replace the saved ones. New `labels` or `num_classes` make a new
+                head. Those of the preprocessor (`sequence_length`) and the `dtype` of the backbone may be among them.
 
         Raises:
-            ValueError: the preset does not exist, is damaged, or holds another task.
+            ValueError: the preset does not exist, is damaged, or holds another task. Without a network the error says
+                what was tried, and how to work without one.
         """
         preset = os.fspath(preset)
-        try:
-            loader = preset_utils.get_preset_loader(preset)
-            task_class = saved_task_class(preset)
-            if task_class is not None and issubclass(task_class, PresetTask):
-                if not issubclass(task_class, cls):
-                    raise ValueError(f"it holds a {task_class.__name__}, not a {cls.__name__}")
-                task = cls._load_saved(loader, load_weights, kwargs)
-                if "compile" not in kwargs:
-                    _compile_as_saved(task, preset)
-                return task
-            backbone_kwargs = {"dtype": kwargs.pop("dtype")} if "dtype" in kwargs else {}
-            backbone = loader.load_backbone(loader.check_backbone_class(), load_weights, **backbone_kwargs)
-            if "preprocessor" not in kwargs and not isinstance(backbone, Backbone):
-                tokenizer = keras_hub.tokenizers.Tokenizer.from_preset(preset)
-                kwargs["preprocessor"] = cls.preprocessor_for(backbone, tokenizer)
-        except (OSError, KeyError, ValueError) as error:
-            raise ValueError(f"The preset {preset!r} cannot be loaded: {error}") from error
-        return cls(backbone, **kwargs)
+        with explained(preset):
+            loader, task_class = open_preset(preset)
+            if task_class is None or not issubclass(task_class, PresetTask):
+                return cls._from_source(open_source(loader, task_class), load_weights, kwargs)
+            if not issubclass(task_class, cls):
+                raise ValueError(f"it holds a {task_class.__name__}, not a {cls.__name__}")
+            reading = cls._reading_options(kwargs)
+            task = cls._load_saved(loader, load_weights, kwargs)
+            if reading:
+                task.preprocessor = _with_options(task.preprocessor, **reading)
+            if "compile" not in kwargs:
+                _compile_as_saved(task, preset)
+            return task
+
+    @classmethod
+    def _from_source(cls, source: Any, load_weights: bool, kwargs: dict[str, Any]) -> Any:
+        """A task over a backbone of KerasHub or Hugging Face, with the head that comes with it if it is the same."""
+        dtype = {"dtype": kwargs.pop("dtype")} if "dtype" in kwargs else {}
+        reading = cls._reading_options(kwargs)
+        if source.sequence_length() is not None:
+            reading.setdefault("sequence_length", source.sequence_length())
+        new_head = any(kwargs.get(key) is not None for key in ("labels", "num_classes"))
+        head = None if new_head else source.head(cls.head_architecture)
+        backbone = source.backbone(load_weights, **dtype)
+        if "preprocessor" not in kwargs:
+            tokenizer = source.tokenizer()
+            if tokenizer is not None:
+                kwargs["preprocessor"] = cls.preprocessor_for(backbone, tokenizer, **reading)
+        task = cls(backbone, **{**(head or {}), **kwargs})
+        if head is not None and load_weights:
+            task.load_head(source)
+        return task
+
+    @classmethod
+    def _reading_options(cls, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Takes the arguments of the preprocessor from those of the task."""
+        own = inspect.signature(cls.__init__).parameters
+        known = [*inspect.signature(cls.preprocessor_class.__init__).parameters, "sequence_length"]
+        return {key: kwargs.pop(key) for key in known if key in kwargs and key not in own}
 
     @classmethod
     def _load_saved(cls, loader: Any, load_weights: bool, kwargs: dict[str, Any]) -> Any:
         return loader.load_task(cls, load_weights, True, **kwargs)
 
 
-def saved_task_class(preset: str) -> Any:
-    """The class of the task that a preset holds, or None if it holds a backbone alone."""
+def _with_options(preprocessor: Any, **options: Any) -> Any:
+    """A preprocessor like another, but for some arguments. A `sequence_length` is that of sources and of targets."""
+    config = {**preprocessor.get_config(), "tokenizer": preprocessor.tokenizer}
+    length = options.pop("sequence_length", None)
+    if length is not None:
+        options.update({key: length for key in config if key.endswith("sequence_length")})
+    return type(preprocessor)(**{**config, **options})
+
+
+def open_source(loader: Any, task_class: Any) -> Any:
+    """What other packages wrote, to take backbone, tokenizer and head from."""
+    if "registered_name" in loader.config:
+        return KerasHubPreset(loader, task_class)
+    return HuggingFaceCheckpoint(loader)
+
+
+def open_preset(preset: str) -> tuple[Any, Any]:
+    """KerasHub's loader of a preset, and the class of the task that it holds, None if it is a backbone alone."""
+    loader = preset_utils.get_preset_loader(preset)
     if not preset_utils.check_file_exists(preset, preset_utils.TASK_CONFIG_FILE):
-        return None
+        return loader, None
     config = preset_utils.load_json(preset, preset_utils.TASK_CONFIG_FILE)
     if not isinstance(config, dict) or "registered_name" not in config:
         raise ValueError(f"`{preset_utils.TASK_CONFIG_FILE}` in it is not that of a task")
-    return keras.saving.get_registered_object(config["registered_name"])
+    return loader, keras.saving.get_registered_object(config["registered_name"])
+
+
+@contextmanager
+def explained(preset: str) -> Iterator[None]:
+    """Turns whatever goes wrong with a preset into one `ValueError` that names it."""
+    try:
+        yield
+    except Exception as error:  # hubs, and readers of weights, raise whatever they like
+        if is_remote(preset):
+            raise ValueError(_remote_help(preset, error)) from error
+        if isinstance(error, (OSError, KeyError, ValueError, safetensors.SafetensorError)):
+            raise ValueError(f"The preset {preset!r} cannot be loaded: {error}") from error
+        raise
+
+
+def is_remote(preset: str) -> bool:
+    """Whether a preset has to be fetched, or found in the cache of a hub."""
+    return "://" in preset or (preset in preset_utils.BUILTIN_PRESETS and not os.path.exists(preset))
+
+
+def _remote_help(preset: str, error: Exception) -> str:
+    """What was tried, and how to work without a network."""
+    address = preset_utils.BUILTIN_PRESETS[preset]["kaggle_handle"] if "://" not in preset else preset
+    scheme, handle = address.split("://", 1)
+    hub, cache, command = {
+        "hf": ("Hugging Face", "HF_HOME", f"hf download {handle} --local-dir my_preset"),
+        "kaggle": (
+            "Kaggle",
+            "KAGGLEHUB_CACHE",
+            f"python -c \"import kagglehub; print(kagglehub.model_download('{handle}'))\"",
+        ),
+    }.get(scheme, (scheme, "that hub's", f"the tools of {scheme}"))
+    return (
+        f"The preset {preset!r} cannot be loaded: neither from {hub} ({address}) nor from its cache ({cache}).\n"
+        f"{type(error).__name__}: {error}\n"
+        f"To work without a network, download it where there is one (`{command}`), or save it there "
+        "(`task.save_to_preset(directory)`), and pass the local directory as `preset`."
+    )
 
 
 def _compile_as_saved(task: Any, preset: str) -> None:

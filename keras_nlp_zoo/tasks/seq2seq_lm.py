@@ -9,9 +9,9 @@ import numpy as np
 from keras import ops
 
 from keras_nlp_zoo.metrics import TokenAccuracy
-from keras_nlp_zoo.tasks.generation import GeneratingTask, generation_batches, to_numpy
+from keras_nlp_zoo.tasks.generation import GeneratingTask, to_numpy
 from keras_nlp_zoo.tasks.task import check_vocabulary
-from keras_nlp_zoo.text.batching import PairFile, PairRows, TokenRows, bucket_length
+from keras_nlp_zoo.text.batching import PairFile, PairRows, TokenRows, batches_by_length, bucket_length
 from keras_nlp_zoo.text.inputs import as_text_list, describe
 from keras_nlp_zoo.text.preprocessor import special_token_id
 from keras_nlp_zoo.text.seq2seq_preprocessor import SOURCE, TARGET, Seq2SeqPreprocessor
@@ -51,6 +51,7 @@ class Seq2SeqLM(GeneratingTask, keras_hub.models.Seq2SeqLM):
     """
 
     targets_in_texts = True
+    preprocessor_class = Seq2SeqPreprocessor
 
     def __init__(self, backbone: Any, preprocessor: Any = None, **kwargs: Any):
         if not hasattr(backbone, "decode_step"):
@@ -106,6 +107,12 @@ class Seq2SeqLM(GeneratingTask, keras_hub.models.Seq2SeqLM):
 
     def _encode(self, x: Any, name: str) -> PairRows:
         return self.preprocessor.encode(x, name)
+
+    def _encode_all(self, x: Any, y: Any, sample_weight: Any, name: str) -> tuple[Any, Any, Any]:
+        if y is not None:
+            target_name = "y" if name == "x" else name
+            raise ValueError(f"`{target_name}` must be left out: the texts in `{name}` say what is to be learnt.")
+        return super()._encode_all(x, None, sample_weight, name)
 
     def _new_file(self) -> PairFile:
         return PairFile()
@@ -213,11 +220,9 @@ class Seq2SeqLM(GeneratingTask, keras_hub.models.Seq2SeqLM):
         self, decode: Any, sources: TokenRows, given: TokenRows, max_length: int, batch_size: int, stop_token_ids: Any
     ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
         """Targets as token ids, batch by batch: which rows they belong to, and what `generate_step` returns."""
-        batches = list(generation_batches(sources, batch_size, self.preprocessor.encoder_sequence_length))
-        for indices, length in batches:
-            # The last batch is filled up with copies of its last row, or XLA would compile once more for it.
-            size = batch_size if len(batches) > 1 else 1 << (len(indices) - 1).bit_length()
-            filled = np.pad(indices, (0, size - len(indices)), mode="edge")
+        for indices, filled, length in batches_by_length(
+            sources.lengths, batch_size, self.preprocessor.encoder_sequence_length
+        ):
             prompt, prompt_mask = given.padded(filled, max_length, self.preprocessor.pad_id)
             inputs = {
                 **self.preprocessor.pad_sources(sources, filled, length),

@@ -26,8 +26,10 @@ class TextTask(PresetTask):
     preprocessor takes.
     """
 
-    # Whether the texts themselves say what is to be learnt, so that there is no `y`.
+    # Whether what is to be learnt is kept in the rows of tokens, one for each token, and not beside them.
     targets_in_texts = False
+    # What reads texts for it, unless another is given.
+    preprocessor_class: Any = TextPreprocessor
 
     def encode_targets(self, y: Any, name: str = "y") -> np.ndarray:
         """Targets as the loss reads them. Tasks override this to take names for indices."""
@@ -242,16 +244,8 @@ class TextTask(PresetTask):
         self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, name: str = "x"
     ) -> tuple[Any, np.ndarray | None, np.ndarray | None, int]:
         """Everything a list or a dataset holds, tokenised."""
-        target_name = "y" if name == "x" else name
-        if self.targets_in_texts and y is not None:
-            raise ValueError(f"`{target_name}` must be left out: the texts in `{name}` say what is to be learnt.")
         if not is_dataset(x):
-            rows = self._encode(x, name)
-            y = None if y is None else self.encode_targets(y, target_name)
-            sample_weight = None if sample_weight is None else as_numpy(sample_weight).astype("float32")
-            for other, values in ((target_name, y), ("sample_weight", sample_weight)):
-                if values is not None and len(values) != len(rows):
-                    raise ValueError(f"`{name}` has {len(rows)} texts, but `{other}` has {len(values)} values.")
+            rows, y, sample_weight = self._encode_all(x, y, sample_weight, name)
             if len(rows) == 0:
                 raise ValueError(f"`{name}` is empty: there are no texts in it.")
             return rows, y, sample_weight, batch_size or 32
@@ -259,13 +253,13 @@ class TextTask(PresetTask):
             raise ValueError(f"`{name}` never ends: only `fit`, with `steps_per_epoch`, takes such a dataset.")
         file, targets, weights = self._new_file(), [], []
         for texts, batch_y, batch_weight in iterate(x):
-            part = self._encode(texts, name)
+            part, batch_y, batch_weight = self._encode_all(texts, batch_y, batch_weight, name)
             file.append(part)
             batch_size = batch_size or len(part)
             if batch_y is not None:
-                targets.append(self.encode_targets(batch_y, target_name))
+                targets.append(batch_y)
             if batch_weight is not None:
-                weights.append(as_numpy(batch_weight).astype("float32"))
+                weights.append(batch_weight)
         rows = file.finish()
         if len(rows) == 0:
             raise ValueError(f"`{name}` is empty: the dataset yields no batches.")
@@ -274,6 +268,17 @@ class TextTask(PresetTask):
             if values is not None and len(values) != len(rows):
                 raise ValueError(f"`{name}` yields {len(rows)} texts, but {len(values)} targets or sample weights.")
         return rows, columns[0], columns[1], batch_size or 32
+
+    def _encode_all(self, x: Any, y: Any, sample_weight: Any, name: str) -> tuple[Any, Any, Any]:
+        """Texts as rows, targets as the loss reads them (None where the rows hold them), and a weight for each row."""
+        target_name = "y" if name == "x" else name
+        rows = self._encode(x, name)
+        y = None if y is None else self.encode_targets(y, target_name)
+        sample_weight = None if sample_weight is None else as_numpy(sample_weight).astype("float32")
+        for other, values in ((target_name, y), ("sample_weight", sample_weight)):
+            if values is not None and len(values) != len(rows):
+                raise ValueError(f"`{name}` has {len(rows)} texts, but `{other}` has {len(values)} values.")
+        return rows, y, sample_weight
 
     def _bucket(
         self,
@@ -307,9 +312,7 @@ class TextTask(PresetTask):
         while number >= 0:
             number = -1  # and so it stays if there is nothing left, as in a generator that has run out
             for number, (texts, y, sample_weight) in enumerate(iterate(x)):
-                rows = self._encode(texts, "x")
-                if not self.targets_in_texts:
-                    y = self.encode_targets(y)
+                rows, y, sample_weight = self._encode_all(texts, y, sample_weight, "x")
                 if class_weight is not None:
                     sample_weight = _weighted(y, sample_weight, class_weight)
                 length = bucket_length(int(rows.lengths.max(initial=0)), most)
@@ -319,7 +322,7 @@ class TextTask(PresetTask):
                 padded = self._pad(rows, np.arange(len(rows)), length)
                 if self.targets_in_texts:
                     padded, y, weight = padded
-                    sample_weight = weight if sample_weight is None else weight * as_numpy(sample_weight)[:, None]
+                    sample_weight = weight if sample_weight is None else weight * sample_weight[:, None]
                 yield (padded, y) if sample_weight is None else (padded, y, sample_weight)
 
     # === Compiling ===
@@ -330,16 +333,16 @@ class TextTask(PresetTask):
         return keras.optimizers.Adam(5e-5) if own is None else own()
 
     @classmethod
-    def preprocessor_for(cls, backbone: Any, tokenizer: Any, **kwargs: Any) -> TextPreprocessor:
+    def preprocessor_for(cls, backbone: Any, tokenizer: Any, **kwargs: Any) -> Any:
         """A preprocessor that suits a backbone: with its special tokens, segments and longest sequence."""
-        if isinstance(tokenizer, TextPreprocessor):
+        if isinstance(tokenizer, cls.preprocessor_class):
             return tokenizer
         limit = getattr(backbone, "max_sequence_length", None)
         if limit is not None:
             kwargs.setdefault("sequence_length", min(512, limit))
         if "segment_ids" in backbone.input:
             kwargs = {"add_start_token": True, "add_end_token": True, "return_segment_ids": True, **kwargs}
-        return TextPreprocessor(tokenizer, **kwargs)
+        return cls.preprocessor_class(tokenizer, **kwargs)
 
 
 def check_vocabulary(backbone: Any, preprocessor: Any) -> None:
@@ -353,6 +356,14 @@ def check_vocabulary(backbone: Any, preprocessor: Any) -> None:
             f"The tokenizer has {tokenizer.vocabulary_size()} tokens, but the backbone was made for "
             f"vocabulary_size={size}."
         )
+
+
+def freeze_pooler(backbone: Any) -> Any:
+    """The backbone, its `pooled_output` not trained: nothing reads it in a task over tokens, so it has no gradient."""
+    pooler = getattr(backbone, "pooled_dense", None)
+    if pooler is not None:
+        pooler.trainable = False
+    return backbone
 
 
 def _encode_with(preprocessor: Any, x: Any) -> TokenRows:

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_nlp_zoo.layers import SequencePooling
 from keras_nlp_zoo.naming import suggest
+from keras_nlp_zoo.tasks.labels import check_labels, softmax
 from keras_nlp_zoo.tasks.task import TextTask, check_vocabulary
 from keras_nlp_zoo.text.inputs import as_numpy
 
@@ -54,7 +55,7 @@ class TextClassifier(TextTask, keras_hub.models.TextClassifier):
         activation: Any = None,
         **kwargs: Any,
     ):
-        labels, num_classes = _check_labels(labels, num_classes)
+        labels, num_classes = check_labels(labels, num_classes)
         check_vocabulary(backbone, preprocessor)
         dtype = backbone.dtype_policy
 
@@ -97,7 +98,7 @@ class TextClassifier(TextTask, keras_hub.models.TextClassifier):
         if isinstance(texts, str):
             return self.classify([texts], batch_size)[0]
         outputs = self.predict(texts, batch_size=batch_size, verbose=0)
-        scores = outputs if self.activation is keras.activations.softmax else _softmax(outputs)
+        scores = outputs if self.activation is keras.activations.softmax else softmax(outputs)
         best = scores.argmax(axis=-1)
         names = range(self.num_classes) if self.labels is None else self.labels
         return [{"label": names[i], "score": float(row[i])} for i, row in zip(best, scores, strict=True)]
@@ -136,6 +137,12 @@ class TextClassifier(TextTask, keras_hub.models.TextClassifier):
         keys = self.encode_targets(list(class_weight), "class_weight").tolist()
         return dict(zip(keys, map(float, class_weight.values()), strict=True))
 
+    head_architecture = "ForSequenceClassification"
+
+    def load_head(self, source: Any) -> None:
+        kernel, bias = source.tensors("classifier.weight", "classifier.bias")
+        self.output_dense.set_weights([kernel.T, bias])
+
     @classmethod
     def _load_saved(cls, loader: Any, load_weights: bool, kwargs: dict[str, Any]) -> Any:
         new_head = "labels" in kwargs or "num_classes" in kwargs
@@ -157,24 +164,6 @@ class TextClassifier(TextTask, keras_hub.models.TextClassifier):
         return config
 
 
-def _check_labels(labels: Any, num_classes: Any) -> tuple[list[str] | None, int]:
-    if labels is not None:
-        if isinstance(labels, str) or not all(isinstance(label, str) for label in labels):
-            raise ValueError(f"`labels` must be a list of names. Received: labels={labels!r}")
-        labels = [str(label) for label in labels]
-        if len(set(labels)) < len(labels):
-            raise ValueError(f"`labels` holds a name twice. Received: labels={labels!r}")
-        if num_classes is not None and num_classes != len(labels):
-            raise ValueError(f"`num_classes`={num_classes!r} contradicts `labels`, which are {len(labels)}.")
-        num_classes = len(labels)
-    if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 2:
-        raise ValueError(
-            f"Pass `labels` (names) or `num_classes` (an int), at least two classes. "
-            f"Received: labels={labels!r}, num_classes={num_classes!r}"
-        )
-    return labels, num_classes
-
-
 def _default_pooling(backbone: Any, features: Any) -> str:
     if isinstance(features, dict) and "pooled_output" in features:
         return "pooled_output"
@@ -184,8 +173,3 @@ def _default_pooling(backbone: Any, features: Any) -> str:
 
 def _subclasses(cls: Any) -> list[Any]:
     return [found for child in cls.__subclasses__() for found in (child, *_subclasses(child))]
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    exponents = np.exp(logits.astype("float64") - logits.max(axis=-1, keepdims=True))
-    return exponents / exponents.sum(axis=-1, keepdims=True)

@@ -8,7 +8,7 @@ that holds its rows. XLA compiles one program per bucket.
 import math
 import os
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import keras
@@ -23,6 +23,23 @@ def bucket_length(length: int, most: int | None = None) -> int:
         is_power = bucket & (bucket - 1) == 0
         bucket = 16 if bucket == 8 else bucket * 3 // 2 if is_power else bucket // 3 * 4
     return bucket if most is None else min(bucket, most)
+
+
+def batches_by_length(
+    lengths: np.ndarray, batch_size: int, most: int | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
+    """Rows of about equal length together, for what is written or found for each of them.
+
+    Yields:
+        The rows of a batch; the same filled up to a full batch with copies of the last, or XLA would compile once
+        more for the last batch; and the length to pad them to. The only batch is filled up to a power of two.
+    """
+    order = np.argsort(lengths, kind="stable")
+    for start in range(0, len(order), batch_size):
+        indices = order[start : start + batch_size]
+        size = batch_size if len(order) > batch_size else 1 << (len(indices) - 1).bit_length()
+        filled = np.pad(indices, (0, size - len(indices)), mode="edge")
+        yield indices, filled, bucket_length(int(lengths[indices].max()), most)
 
 
 class TokenRows:

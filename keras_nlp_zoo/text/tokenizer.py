@@ -28,7 +28,7 @@ import tokenizers
 from tokenizers import AddedToken, pre_tokenizers
 
 from keras_nlp_zoo.text.inputs import as_text_list, describe
-from keras_nlp_zoo.text.tokenizer_kinds import KINDS, pipeline, read_merges, read_vocabulary, unigram_model
+from keras_nlp_zoo.text.tokenizer_kinds import KINDS, kind_of, pipeline, read_merges, read_vocabulary, unigram_model
 
 # One file in the Hugging Face format, so that other tools can read it.
 ASSET_FILE = "tokenizer.json"
@@ -166,6 +166,25 @@ class Tokenizer(keras_hub.tokenizers.Tokenizer):
             raise reader.error
         if reader.count == 0:
             raise ValueError("`texts` is empty: there is nothing to train a tokenizer on.")
+        self._rust = rust
+        return self
+
+    @classmethod
+    def wrap(cls, rust: tokenizers.Tokenizer, **special_tokens: Any) -> "Tokenizer":
+        """A tokenizer of the Rust library as it is, its own normalisation and splitting included.
+
+        Args:
+            rust: a `tokenizers.Tokenizer`, e.g. `tokenizers.Tokenizer.from_file("tokenizer.json")`. Its padding,
+                truncation and added start and end tokens are not used.
+            **special_tokens: `pad_token` and the like; see the class.
+
+        Returns:
+            A `Tokenizer`. Its `kind` is that of the model; `lowercase` and `strip_accents` say nothing about it.
+        """
+        self = cls(kind_of(rust), **special_tokens)
+        rust = tokenizers.Tokenizer.from_str(rust.to_str())
+        rust.no_padding()
+        rust.no_truncation()
         self._rust = rust
         return self
 

@@ -84,6 +84,14 @@ def pipeline(name: str, model: Any, lowercase: bool, strip_accents: bool, specia
     return rust
 
 
+def kind_of(rust: Any) -> str:
+    """The kind that a tokenizer of the Rust library comes nearest to."""
+    model = type(rust.model).__name__
+    if model == "BPE":
+        return "byte_bpe" if "ByteLevel" in str(rust.pre_tokenizer) else "bpe"
+    return {"WordPiece": "wordpiece", "Unigram": "unigram"}.get(model, "word")
+
+
 def unigram_model(vocabulary: Any, unknown: str) -> models.Unigram:
     if vocabulary is None:
         return models.Unigram()

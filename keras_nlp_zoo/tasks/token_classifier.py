@@ -1,0 +1,401 @@
+"""A label for every word: named entities, parts of speech, over any backbone."""
+
+import warnings
+from typing import Any
+
+import keras
+import keras_hub
+import numpy as np
+
+from keras_nlp_zoo.layers.crf import CRF, CRFDecoder
+from keras_nlp_zoo.metrics import TokenAccuracy
+from keras_nlp_zoo.metrics.spans import spans
+from keras_nlp_zoo.naming import suggest
+from keras_nlp_zoo.tasks.labels import check_labels, softmax
+from keras_nlp_zoo.tasks.task import TextTask, check_vocabulary, freeze_pooler
+from keras_nlp_zoo.text.batching import batches_by_length
+from keras_nlp_zoo.text.inputs import as_numpy, as_text_list, describe
+from keras_nlp_zoo.text.tagging_preprocessor import Document, TaggingPreprocessor, TaggingRows
+from keras_nlp_zoo.training import CRFLoss, TokenCrossentropy
+
+SCHEMES = ("bio", None)
+
+
+@keras.saving.register_keras_serializable(package="keras_nlp_zoo")
+class TokenClassifier(TextTask, keras_hub.models.Task):
+    """Labels the words of a text and finds the entities in it, over a backbone of this package or of KerasHub.
+
+    `fit` takes lists of words and of their BIO tags (`"B-PER"` begins a person, `"I-PER"` continues it, `"O"` is
+    outside), or texts and the character spans of their entities. A word is learnt at its first token; texts longer
+    than the model reads are read in windows, none of their words is dropped.
+
+    Papers: Collobert et al. (2011), https://arxiv.org/abs/1103.0398; with a CRF over an LSTM Huang et al. (2015),
+    https://arxiv.org/abs/1508.01991; over BERT Devlin et al. (2019), https://arxiv.org/abs/1810.04805, section 5.3.
+
+    Args:
+        backbone: a backbone whose `sequence_output` has a vector for every token.
+        preprocessor: a `knz.text.TaggingPreprocessor`, or None to take ready arrays.
+        labels: sequence of str. The kinds of entities (`["PER", "LOC"]`), or the tags themselves
+            (`["O", "B-PER", ...]`).
+        num_classes: int. The number of tags, where they have no names; without a scheme.
+        scheme: `"bio"`, or None where tags stand for themselves (parts of speech): `tag` gives every word then.
+        crf: bool. Whether tags are scored as a sequence (`knz.layers.CRF`) rather than one by one.
+        dropout: float. Dropout on the vectors.
+
+    Raises:
+        TypeError: `preprocessor` is of another kind.
+        ValueError: neither or contradicting `labels` and `num_classes`, an argument out of its range, a tokenizer
+            with more tokens than the backbone has embeddings.
+
+    Example:
+        words = [["Ada", "met", "Bob", "in", "Paris"], ["nobody", "came"]]
+        tags = [["B-PER", "O", "B-PER", "O", "B-LOC"], ["O", "O"]]
+        tokenizer = knz.Tokenizer.train([" ".join(text) for text in words], kind="word")
+        tagger = knz.create_model("lstm", "token_classifier", tokenizer=tokenizer, labels=["PER", "LOC"], hidden_dim=8)
+        tagger.fit(words, tags, verbose=0)
+        tagger.tag(["Ada came"])  # [[{"text": "Ada", "label": "PER", "start": 0, "end": 3, "score": 0.9}]]
+    """
+
+    targets_in_texts = True
+    preprocessor_class = TaggingPreprocessor
+    head_architecture = "ForTokenClassification"
+
+    def __init__(
+        self,
+        backbone: Any,
+        preprocessor: Any = None,
+        labels: Any = None,
+        num_classes: int | None = None,
+        scheme: str | None = "bio",
+        crf: bool = False,
+        dropout: float = 0.5,
+        **kwargs: Any,
+    ):
+        if preprocessor is not None and not isinstance(preprocessor, TaggingPreprocessor):
+            raise TypeError(
+                f"`preprocessor` must be a knz.text.TaggingPreprocessor. Received: {describe(preprocessor)}"
+            )
+        if scheme not in SCHEMES:
+            raise ValueError(f"`scheme` must be 'bio' or None. Received: scheme={scheme!r}")
+        tags = _tags(labels, scheme)
+        _, number = check_labels(tags, num_classes)
+        check_vocabulary(backbone, preprocessor)
+        dtype = backbone.dtype_policy
+
+        # === Layers ===
+        self.backbone = freeze_pooler(backbone)
+        self.preprocessor = preprocessor
+        self.output_dropout = keras.layers.Dropout(dropout, dtype=dtype, name="tagger_dropout")
+        self.output_dense = keras.layers.Dense(number, dtype=dtype, name="logits")
+        self.crf_layer = CRF(dtype="float32", name="crf") if crf else None
+
+        # === Functional ===
+        inputs = backbone.input
+        features = backbone(inputs)
+        sequence = features["sequence_output"] if isinstance(features, dict) else features
+        outputs = self.output_dense(self.output_dropout(sequence))  # (batch, length, num_tags)
+        if self.crf_layer is not None:
+            outputs = self.crf_layer(outputs)
+        super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+
+        # === Config ===
+        self.labels = None if labels is None else [str(label) for label in labels]
+        self.num_classes = number
+        self.scheme = scheme if tags is not None else None
+        self.crf = crf
+        self.dropout = dropout
+        self.tags = tags
+        self._decoder: Any = None
+
+    # === Compiling ===
+
+    def compile(
+        self, optimizer: Any = "auto", loss: Any = "auto", *, weighted_metrics: Any = "auto", **kwargs: Any
+    ) -> None:
+        """As `keras.Model.compile`, with defaults: the backbone's optimizer, cross-entropy per word (or the CRF's
+        likelihood), accuracy per word."""
+        if isinstance(optimizer, str) and optimizer == "auto":
+            optimizer = self.default_optimizer()
+        self._usual_loss = isinstance(loss, str) and loss == "auto"
+        if self._usual_loss:
+            loss = TokenCrossentropy() if self.crf_layer is None else CRFLoss(self.crf_layer)
+        if isinstance(weighted_metrics, str) and weighted_metrics == "auto":
+            weighted_metrics = [TokenAccuracy()]
+        super().compile(optimizer=optimizer, loss=loss, weighted_metrics=weighted_metrics, **kwargs)
+
+    def get_compile_config(self) -> Any:
+        config = super().get_compile_config()
+        # The usual loss of a CRF knows the layer; the task that is loaded makes its own.
+        return {**config, "loss": "auto"} if config and self._usual_loss else config
+
+    # === Reading ===
+
+    def encode_targets(self, y: Any, name: str = "y") -> np.ndarray:
+        """Tags of ready arrays: indices `(n, length)` pass as they are, names become indices."""
+        y = as_numpy(y)
+        if y.dtype.kind not in "USO":
+            return y
+        return np.array([self._indices(row.tolist(), name) for row in y], "int32")
+
+    def _encode(self, x: Any, name: str) -> TaggingRows:
+        return self.preprocessor.encode(x, name)
+
+    def _encode_all(self, x: Any, y: Any, sample_weight: Any, name: str) -> tuple[Any, Any, Any]:
+        target_name = "y" if name == "x" else name
+        if y is None:
+            raise ValueError(f"`{target_name}` is missing: there must be tags (or spans) for every text.")
+        documents = self.preprocessor.documents(x, name)
+        y = list(y)
+        if len(y) != len(documents):
+            raise ValueError(f"`{name}` has {len(documents)} texts, but `{target_name}` has {len(y)} values.")
+        rows, tagged = self.preprocessor.encode_documents(documents)
+        widened: list[int] = []
+        tags = [
+            self._document_tags(*one, f"{target_name}[{i}]", widened)
+            for i, one in enumerate(zip(documents, tagged, y, strict=True))
+        ]
+        if widened:
+            warnings.warn(
+                f"{len(widened)} spans in `{target_name}` begin or end within a word and were widened to whole words; "
+                "make the preprocessor with units='token' to keep them.",
+                stacklevel=4,
+            )
+        if sample_weight is not None:
+            sample_weight = as_numpy(sample_weight).astype("float32")
+            if len(sample_weight) != len(documents):
+                raise ValueError(f"`{name}` has {len(documents)} texts, but `sample_weight` has {len(sample_weight)}.")
+            sample_weight = sample_weight[rows.documents]
+        return rows.with_tags(tags), None, sample_weight
+
+    def _new_file(self) -> Any:
+        return _Parts()
+
+    def _document_tags(self, document: Document, tagged: Document, y: Any, name: str, widened: list[int]) -> np.ndarray:
+        """A tag's index for each unit, from tags of the words or spans of the characters."""
+        if len(y) and isinstance(y[0], (dict, tuple)):
+            found = _checked_spans(document.text, y, name)
+        else:
+            tags = as_numpy(y)
+            if len(tags) != len(document.units):
+                raise ValueError(f"`{name}` has {len(tags)} tags for {len(document.units)} words.")
+            indices = self._indices(tags.tolist(), name)
+            if tagged.units == document.units:
+                return np.asarray(indices, "int32")
+            if self.scheme is None:
+                return np.asarray([indices[i] for i in _owners(document.units, tagged.units)], "int32")
+            names = [self.tags[i] for i in indices]
+            found = [(document.units[a][0], document.units[b - 1][1], label) for label, a, b in spans(names)]
+        if self.scheme is None:
+            raise ValueError(f"`{name}` holds spans, which need scheme='bio'.")
+        return self._span_tags(tagged.units, found, name, widened)
+
+    def _span_tags(self, units: Any, found: Any, name: str, widened: list[int]) -> np.ndarray:
+        names = ["O"] * len(units)
+        for start, end, label in found:
+            inside = [i for i, (a, b) in enumerate(units) if a < end and b > start]
+            if inside and (units[inside[0]][0] < start or units[inside[-1]][1] > end):
+                widened.append(start)
+            if any(names[i] != "O" for i in inside):
+                raise ValueError(f"`{name}` holds spans that overlap, at character {start}.")
+            for i in inside:
+                names[i] = f"{'B' if i == inside[0] else 'I'}-{label}"
+        return np.asarray(self._indices(names, name), "int32")
+
+    def _indices(self, tags: list[Any], name: str) -> list[int]:
+        index = {tag: i for i, tag in enumerate(self.tags or ())}
+        indices = []
+        for tag in tags:
+            if isinstance(tag, str):
+                if tag not in index:
+                    raise ValueError(f"`{name}` holds an unknown tag. {suggest('tag', tag, index)}")
+                tag = index[tag]
+            elif isinstance(tag, bool) or not isinstance(tag, int) or not 0 <= tag < self.num_classes:
+                raise ValueError(f"`{name}` must hold tags or their indices below {self.num_classes}. Found: {tag!r}")
+            indices.append(tag)
+        return indices
+
+    # === Using ===
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
+        """Logits `(windows, length, num_tags)` of texts or ready arrays; `tag` makes entities of them."""
+        if self._takes_texts(x):
+            x = self.preprocessor(x)
+        return self._ready_predict(x=x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks)
+
+    def tag(self, texts: Any, batch_size: int = 32) -> Any:
+        """The entities of each text.
+
+        Args:
+            texts: a string, a list of strings, or a list of lists of words (then offsets are those in
+                `" ".join(words)`).
+            batch_size: int. Windows in a batch.
+
+        Returns:
+            For each text a list of `{"text", "label", "start", "end", "score"}` in order; `text[start:end]` is the
+            entity's text, `score` the mean probability of its words' tags. Without a scheme every word.
+            For a single string its list alone.
+        """
+        if isinstance(texts, (str, bytes)):
+            return self.tag([texts], batch_size)[0]
+        return [self._entities(*one) for one in self._find(texts, "texts", batch_size)]
+
+    def tag_words(self, words: Any, batch_size: int = 32) -> list[list[Any]]:
+        """The tag of each word, as `fit` takes them.
+
+        Args:
+            words: list of lists of words, or of texts, which are split as in `tag`.
+            batch_size: int. Windows in a batch.
+
+        Returns:
+            A list of tags (indices, if there are no `labels`) for each text.
+        """
+        answers = []
+        originals = self._text_reader().documents(words, "words")
+        for original, (document, tags, _) in zip(originals, self._find(words, "words", batch_size), strict=True):
+            names = [self.tags[i] if self.tags else int(i) for i in tags]
+            if document.units != original.units:
+                names = self._word_tags(original, document, names)
+            answers.append(names)
+        return answers
+
+    def _word_tags(self, original: Document, document: Document, names: list[Any]) -> list[Any]:
+        """Tags of words, from those of smaller units."""
+        if self.scheme is None:
+            first = dict(reversed([(owner, i) for i, owner in enumerate(_owners(original.units, document.units))]))
+            return [names[first[i]] if i in first else names[0] for i in range(len(original.units))]
+        found = [(document.units[a][0], document.units[b - 1][1], label) for label, a, b in spans(names)]
+        tags = ["O"] * len(original.units)
+        for start, end, label in found:
+            inside = [i for i, (a, b) in enumerate(original.units) if a < end and b > start and tags[i] == "O"]
+            for i in inside:
+                tags[i] = f"{'B' if i == inside[0] else 'I'}-{label}"
+        return tags
+
+    def _entities(self, document: Document, tags: np.ndarray, scores: np.ndarray) -> list[dict[str, Any]]:
+        names = [self.tags[i] if self.tags else int(i) for i in tags]
+        found = [(name, i, i + 1) for i, name in enumerate(names)] if self.scheme is None else spans(names)
+        entities = []
+        for label, first, last in found:
+            start, end = document.units[first][0], document.units[last - 1][1]
+            score = float(scores[first:last].mean())
+            entities.append(
+                {"text": document.text[start:end], "label": label, "start": start, "end": end, "score": score}
+            )
+        return entities
+
+    def _find(self, x: Any, name: str, batch_size: int) -> list[tuple[Document, np.ndarray, np.ndarray]]:
+        """For each document its units, the index of the best tag of each, and that tag's probability."""
+        preprocessor = self._text_reader()
+        rows, documents = preprocessor.encode_documents(preprocessor.documents(x, name))
+        # A word that the tokenizer reads nothing of is outside of everything.
+        outside = self.tags.index("O") if self.tags and "O" in self.tags else 0
+        best = [np.full(len(document.units), outside, "int32") for document in documents]
+        scores = [np.ones(len(document.units)) for document in documents]
+        for indices, filled, length in batches_by_length(rows.lengths, batch_size, preprocessor.sequence_length):
+            units = preprocessor.unit_table(rows, filled, length)
+            tags, probabilities = self._decode(preprocessor.pad(rows, filled, length), units >= 0)
+            for i, row in enumerate(indices):
+                kept = units[i] >= 0
+                document, places = rows.documents[row], units[i][kept]
+                best[document][places] = tags[i][kept]
+                scores[document][places] = probabilities[i][kept]
+        return list(zip(documents, best, scores, strict=True))
+
+    def _decode(self, x: Any, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The best tags `(batch, length)`, and their probabilities."""
+        if self.crf_layer is None:
+            probabilities = softmax(self.predict_on_batch(x))
+            tags = probabilities.argmax(axis=-1)
+        else:
+            if self._decoder is None:
+                given = keras.Input((None,), dtype="bool", name="decoded_mask")
+                outputs = CRFDecoder(self.crf_layer)(self.output, given)
+                self._decoder = keras.Model({**self.input, "decoded_mask": given}, outputs)
+                self._decoder.compile(jit_compile=False if keras.backend.backend() == "tensorflow" else "auto")
+            tags, probabilities = self._decoder.predict_on_batch({**x, "decoded_mask": mask})
+        return tags, np.take_along_axis(probabilities, tags[:, :, None].astype("int64"), axis=-1)[:, :, 0]
+
+    def _text_reader(self) -> Any:
+        if self.preprocessor is None:
+            raise ValueError("This task has no preprocessor to read texts with: use `predict` on ready arrays.")
+        return self.preprocessor
+
+    # === Presets ===
+
+    def load_head(self, source: Any) -> None:
+        kernel, bias = source.tensors("classifier.weight", "classifier.bias")
+        self.output_dense.set_weights([kernel.T, bias])
+
+    @classmethod
+    def _load_saved(cls, loader: Any, load_weights: bool, kwargs: dict[str, Any]) -> Any:
+        new_head = "labels" in kwargs or "num_classes" in kwargs
+        if new_head:
+            kwargs = {"labels": None, "num_classes": None, **kwargs}
+        return loader.load_task(cls, load_weights, not new_head, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        config.update(
+            {
+                "labels": self.labels,
+                "num_classes": self.num_classes,
+                "scheme": self.scheme,
+                "crf": self.crf,
+                "dropout": self.dropout,
+            }
+        )
+        return config
+
+
+class _Parts:
+    """Collects the rows of a dataset, in memory."""
+
+    def __init__(self) -> None:
+        self._parts: list[TaggingRows] = []
+
+    def append(self, rows: TaggingRows) -> None:
+        self._parts.append(rows)
+
+    def finish(self) -> Any:
+        return TaggingRows.concatenate(self._parts) if self._parts else []
+
+
+def _tags(labels: Any, scheme: str | None) -> list[str] | None:
+    """The names of the tags: the labels, or, of kinds of entities, the beginning and the inside of each."""
+    if labels is None or isinstance(labels, str) or scheme is None:
+        return labels if labels is None else list(labels)
+    labels = list(labels)
+    if any(label == "O" or str(label).startswith(("B-", "I-")) for label in labels):
+        return labels
+    return ["O", *(f"{place}-{label}" for label in labels for place in "BI")]
+
+
+def _checked_spans(text: str, y: Any, name: str) -> list[tuple[int, int, str]]:
+    found = []
+    for item in y:
+        try:
+            start, end, label = (item["start"], item["end"], item["label"]) if isinstance(item, dict) else item
+        except (KeyError, ValueError):
+            raise ValueError(f"`{name}` must hold (start, end, label). Received: {describe(item)}") from None
+        if not isinstance(start, int) or not isinstance(end, int) or not 0 <= start < end <= len(text):
+            raise ValueError(f"`{name}` holds a span outside of the text ({len(text)} characters): {describe(item)}")
+        (label,) = as_text_list([label], name)
+        found.append((start, end, label))
+    return sorted(found)
+
+
+def _owners(words: list[tuple[int, int]], parts: list[tuple[int, int]]) -> list[int]:
+    """The word that each of its parts lies in."""
+    owners, word = [], 0
+    for start, _ in parts:
+        while word + 1 < len(words) and words[word][1] <= start:
+            word += 1
+        owners.append(word)
+    return owners
