@@ -37,7 +37,7 @@ SMALL = {
     },
 }
 LARGE = {
-    "seq2seq": {"embedding_dim": 256, "hidden_dim": 512, "num_layers": 2, "dropout": 0.5},
+    "seq2seq": {"embedding_dim": 256, "hidden_dim": 512, "dropout": 0.3},
     "attention": {"embedding_dim": 256, "hidden_dim": 256, "dropout": 0.5},
     "transformer": {"num_layers": 3, "num_heads": 4, "hidden_dim": 256, "intermediate_dim": 512, "dropout": 0.3},
 }
@@ -55,6 +55,7 @@ def main() -> None:
     parser.add_argument("--dataset", default="dates", choices=TASKS)
     parser.add_argument("--size", type=int, help="training pairs of a generated corpus")
     parser.add_argument("--epochs", type=int)
+    parser.add_argument("--vocabulary-size", type=int, help="the most tokens that are learnt")
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--beams", type=int, help="1 decodes greedily")
     parser.add_argument("--seed", type=int, default=0)
@@ -74,6 +75,8 @@ def main() -> None:
         args.dataset, split="test", **({"size": min(2000, options["size"])} if held_out else {})
     )
 
+    if args.vocabulary_size:
+        vocabulary = {**vocabulary, "vocabulary_size": args.vocabulary_size}
     tokenizer = knz.Tokenizer.train(train["encoder_text"] + train["decoder_text"], **vocabulary)
     model = knz.create_model(args.model, tokenizer=tokenizer, **configs[args.model])
     epochs = args.epochs or (18 if real else 5)

@@ -1,11 +1,19 @@
-"""What language models are trained with, beyond what Keras has."""
+"""Losses, learning rates and the like that Keras does not have."""
 
 from typing import Any
 
 import keras
 from keras import ops
 
-__all__ = ["CRFLoss", "InverseSquareRoot", "SpanCrossentropy", "TokenCrossentropy"]
+__all__ = [
+    "CRFLoss",
+    "InverseSquareRoot",
+    "SpanCrossentropy",
+    "TokenCrossentropy",
+    "WarmupDecay",
+    "fine_tuning_optimizer",
+    "freeze",
+]
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
@@ -138,3 +146,113 @@ class SpanCrossentropy(keras.losses.Loss):
         log_probabilities = ops.log_softmax(ops.cast(y_pred, "float32"), axis=1)
         true = ops.take_along_axis(log_probabilities, ops.cast(y_true, "int32")[:, None, :], axis=1)
         return -ops.mean(true[:, 0], axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="keras_nlp_zoo")
+class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that rises in a straight line and then falls in one, to nothing at the last step.
+
+    Paper: Devlin et al. (2019), https://arxiv.org/abs/1810.04805, appendix A.2.
+
+    Args:
+        peak: float. The highest learning rate.
+        warmup: float in `[0, 1)`. The share of all steps in which it rises.
+        steps: int. All steps; None to be told by `fit` of the tasks, which knows how many there will be (the peak
+            until then).
+        start: int. The step of the optimizer at which it begins.
+
+    Raises:
+        ValueError: an argument out of its range.
+
+    Example:
+        optimizer = keras.optimizers.AdamW(knz.training.WarmupDecay(3e-5), weight_decay=0.01)
+    """
+
+    def __init__(self, peak: float = 5e-5, warmup: float = 0.1, steps: int | None = None, start: int = 0):
+        if not isinstance(peak, (int, float)) or peak <= 0:
+            raise ValueError(f"`peak` must be positive. Received: peak={peak!r}")
+        if not isinstance(warmup, (int, float)) or not 0 <= warmup < 1:
+            raise ValueError(f"`warmup` must be in [0, 1). Received: warmup={warmup!r}")
+        if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
+            raise ValueError(f"`steps` must be an int of at least 1, or None. Received: steps={steps!r}")
+        self.peak = peak
+        self.warmup = warmup
+        self.steps = steps
+        self.start = start
+
+    def __call__(self, step: Any) -> Any:
+        step = ops.cast(step, "float32") - self.start
+        if self.steps is None:
+            return self.peak * ops.ones_like(step)
+        rise = max(self.warmup * self.steps, 1.0)
+        fall = max(self.steps - self.warmup * self.steps, 1.0)
+        return self.peak * ops.clip(ops.minimum((step + 1) / rise, (self.steps - step) / fall), 0.0, 1.0)
+
+    def get_config(self) -> dict[str, Any]:
+        # How long it lasts belongs to one `fit`: saved and loaded, it asks anew.
+        return {"peak": self.peak, "warmup": self.warmup, "steps": None, "start": 0}
+
+
+def fine_tuning_optimizer(
+    learning_rate: Any = 5e-5,
+    weight_decay: float = 0.01,
+    global_clipnorm: float | None = 1.0,
+    gradient_accumulation_steps: int | None = None,
+) -> keras.optimizers.Optimizer:
+    """What pretrained backbones are trained with: AdamW, its rate rising and falling over one `fit`.
+
+    Biases and layer normalisation do not decay.
+
+    Paper: Devlin et al. (2019), https://arxiv.org/abs/1810.04805, appendix A.2 and A.3; decay as Loshchilov and
+    Hutter (2019), https://arxiv.org/abs/1711.05101.
+
+    Args:
+        learning_rate: float, the peak of a `WarmupDecay`; or a schedule of one's own.
+        weight_decay: float.
+        global_clipnorm: float. The longest gradient that is not cut, or None.
+        gradient_accumulation_steps: int. Batches whose gradients are averaged before the weights move.
+
+    Example:
+        classifier = knz.create_model("bert", vocabulary_size=9, num_classes=2, num_layers=1, num_heads=2, hidden_dim=4)
+        classifier.compile(knz.training.fine_tuning_optimizer(2e-5, gradient_accumulation_steps=4))
+    """
+    schedule = isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule)
+    optimizer = keras.optimizers.AdamW(
+        learning_rate if schedule else WarmupDecay(learning_rate),
+        weight_decay=weight_decay,
+        global_clipnorm=global_clipnorm,
+        gradient_accumulation_steps=gradient_accumulation_steps,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+    return optimizer
+
+
+def freeze(backbone: Any, num_layers: int | None = None) -> None:
+    """Keeps a pretrained backbone, or the lower part of it, from being trained. Compile the task anew afterwards.
+
+    Args:
+        backbone: a backbone; for a part of it one with `transformer_layers` (BERT and most of KerasHub's).
+        num_layers: int. How many layers are kept as they are, and the embeddings below them; all if left out.
+
+    Raises:
+        ValueError: a number of layers that the backbone does not have.
+
+    Example:
+        classifier = knz.create_model("bert", vocabulary_size=9, num_classes=2, num_layers=2, num_heads=2, hidden_dim=4)
+        knz.training.freeze(classifier.backbone, num_layers=1)
+        classifier.compile()
+    """
+    if num_layers is None:
+        backbone.trainable = False
+        return
+    layers = list(getattr(backbone, "transformer_layers", []))
+    if isinstance(num_layers, bool) or not isinstance(num_layers, int) or not 0 <= num_layers <= len(layers):
+        raise ValueError(
+            f"`num_layers` must be an int from 0 to {len(layers)}, the transformer layers of this "
+            f"{type(backbone).__name__}. Received: num_layers={num_layers!r}"
+        )
+    above = {id(layer) for layer in layers[num_layers:]}
+    for layer in backbone.layers:
+        if id(layer) in above:
+            break
+        layer.trainable = False

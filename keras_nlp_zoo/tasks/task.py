@@ -11,6 +11,7 @@ from keras_nlp_zoo.text.batching import BucketedBatches, TokenFile, TokenRows, b
 from keras_nlp_zoo.text.inputs import as_numpy
 from keras_nlp_zoo.text.preprocessor import TextPreprocessor, is_pair
 from keras_nlp_zoo.text.sources import is_dataset, is_endless, iterate
+from keras_nlp_zoo.training import WarmupDecay, fine_tuning_optimizer
 
 
 class TextTask(PresetTask):
@@ -118,6 +119,7 @@ class TextTask(PresetTask):
                     raise ValueError("`validation_split` needs data that end: pass `validation_data`.")
                 if validation_data is not None:
                     validation_data = self._batches(*self._unpack(validation_data), batch_size=batch_size)
+                self._plan_learning_rate(steps_per_epoch * (epochs - initial_epoch))
                 return self._ready_fit(
                     x=self._stream(x, class_weight),
                     validation_data=validation_data,
@@ -143,6 +145,7 @@ class TextTask(PresetTask):
         batches = self._bucket(rows, y, sample_weight, batch_size, seed if shuffle else None, True, initial_epoch)
         if held_out is not None:
             held_out = self._bucket(*held_out, validation_batch_size or batch_size)
+        self._plan_learning_rate((steps_per_epoch or batches.batches_per_pass) * (epochs - initial_epoch))
         return self._ready_fit(
             x=batches,
             validation_data=held_out,
@@ -328,9 +331,21 @@ class TextTask(PresetTask):
     # === Compiling ===
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
-        """The backbone's own; Adam at 5e-5, as KerasHub fine-tunes, for a backbone of KerasHub."""
+        """The backbone's own; `knz.training.fine_tuning_optimizer()` for a backbone of KerasHub."""
         own = getattr(self.backbone, "default_optimizer", None)
-        return keras.optimizers.Adam(5e-5) if own is None else own()
+        return fine_tuning_optimizer() if own is None else own()
+
+    def _plan_learning_rate(self, steps: int) -> None:
+        """Tells a `WarmupDecay` that waits for it how many steps there will be."""
+        schedule = getattr(self.optimizer, "_learning_rate", None)
+        if not isinstance(schedule, WarmupDecay) or steps < 1:
+            return
+        if schedule.steps is not None and not getattr(schedule, "planned", False):
+            return  # somebody has said so already
+        planned = WarmupDecay(schedule.peak, schedule.warmup, steps, int(self.optimizer.iterations.numpy()))
+        planned.planned = True
+        self.optimizer.learning_rate = planned
+        self.train_function = None  # the old rate is compiled into it
 
     @classmethod
     def preprocessor_for(cls, backbone: Any, tokenizer: Any, **kwargs: Any) -> Any:
