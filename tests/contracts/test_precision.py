@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.contracts.cases import CLASSIFIERS, tiny
+from tests.contracts.cases import CLASSIFIERS, arrays, tiny
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
@@ -13,7 +13,7 @@ def test_batch_and_length_are_free(name):
     assert all(tuple(tensor.shape) == (None, None) for tensor in backbone.input.values())
     for batch, length in ((1, 1), (3, 2), (2, 40)):
         ids = np.ones((batch, length), "int32")
-        outputs = backbone({"token_ids": ids, "padding_mask": ids})
+        outputs = backbone(arrays(backbone, ids, ids))
         assert outputs["sequence_output"].shape[:2] == (batch, length)
         assert outputs["pooled_output"].shape[0] == batch
 

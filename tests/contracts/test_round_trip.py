@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_nlp_zoo as knz
-from tests.contracts.cases import CLASSIFIERS, LABELS, tiny
+from tests.contracts.cases import CLASSIFIERS, LABELS, arrays, tiny
 
 TEXTS = ["the plot was not dull", "the music was superb , but the script was a mess", ""]
 
@@ -15,7 +15,7 @@ def test_backbone_config(name):
     backbone = tiny(name).backbone
     again = type(backbone).from_config(backbone.get_config())
     again.set_weights(backbone.get_weights())
-    inputs = {"token_ids": np.array([[5, 6, 7, 0]]), "padding_mask": np.array([[1, 1, 1, 0]])}
+    inputs = arrays(backbone, np.array([[5, 6, 7, 0]]), np.array([[1, 1, 1, 0]]))
     for key, value in backbone(inputs).items():
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(value), keras.ops.convert_to_numpy(again(inputs)[key]))
     assert again.get_config() == backbone.get_config()
@@ -39,14 +39,14 @@ def test_keras_file_continues_training_where_it_stopped(name, tokenizer, reviews
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_preset(name, tokenizer, reviews, tmp_path):
-    model = tiny(name, tokenizer, sequence_length=20)
+    model = tiny(name, tokenizer, sequence_length=24)
     model.compile(keras.optimizers.Adam(0.0123), metrics=["accuracy"])
     model.fit(*reviews, verbose=0)
     model.save_to_preset(tmp_path / "preset")
     again = knz.TextClassifier.from_preset(tmp_path / "preset")
     np.testing.assert_array_equal(again.predict(TEXTS, verbose=0), model.predict(TEXTS, verbose=0))
     assert again.labels == LABELS
-    assert again.preprocessor.sequence_length == 20
+    assert again.preprocessor.sequence_length == 24
     assert again.preprocessor.tokenizer.get_vocabulary() == tokenizer.get_vocabulary()
     assert float(again.optimizer.learning_rate) == pytest.approx(0.0123)
     assert again.backbone.get_config() == model.backbone.get_config()

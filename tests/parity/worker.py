@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 import keras_nlp_zoo as knz
-from tests.contracts.cases import CLASSIFIERS, TRANSLATORS, tiny, tiny_translator
+from tests.contracts.cases import CLASSIFIERS, TINY, TRANSLATORS, tiny, tiny_translator
 
 BACKEND = keras.backend.backend()
 KERAS_FILE = "lstm"  # the model that is also saved as a `.keras` file
@@ -20,6 +20,10 @@ TEXTS = [
     "word " * 70,
 ]
 PAIRS = knz.datasets.load("reversal", size=160, min_length=1, max_length=7)[0]
+ENTITIES = knz.datasets.load("entities", size=120)
+LABELS = knz.datasets.info("entities").labels
+FACTS = knz.datasets.load("facts", size=60)
+TASKS = {"lm": knz.Seq2SeqLM, "tags": knz.TokenClassifier, "answers": knz.QuestionAnswering, "words": knz.MaskedLM}
 SOURCES = [*PAIRS["encoder_text"][:30], ""]
 
 
@@ -37,8 +41,35 @@ def translators():
         yield f"{name}-lm", tiny_translator(name, tokenizer), (PAIRS,), {"epochs": 8, "batch_size": 16}
 
 
+def readers():
+    """A tagger with a CRF, a reader that answers questions and one that guesses words."""
+    tokenizer = knz.Tokenizer.train(ENTITIES[0] + FACTS[0]["context"] + FACTS[0]["question"], kind="wordpiece")
+    tagger = knz.create_model(
+        "lstm", "token_classifier", tokenizer=tokenizer, labels=LABELS, crf=True, sequence_length=64, **TINY["lstm"]
+    )
+    yield "lstm-tags", tagger, ENTITIES, {"epochs": 25, "batch_size": 16}
+    yield (
+        "bert-answers",
+        knz.create_model("bert", "question_answering", tokenizer=tokenizer, sequence_length=128, **TINY["bert"]),
+        FACTS,
+        {},
+    )
+    yield "bert-words", knz.create_model("bert", "masked_lm", tokenizer=tokenizer, **TINY["bert"]), (ENTITIES[0],), {}
+
+
 def answers(model):
-    """Logits, and what is written greedily where the model writes."""
+    """Logits, and what else the model says: translations, entities, answers."""
+    if isinstance(model, knz.TokenClassifier):
+        found = [[[e["start"], e["end"], e["label"]] for e in entities] for entities in model.tag(ENTITIES[0])]
+        return model.predict(ENTITIES[0][:20], verbose=0), found
+    if isinstance(model, knz.QuestionAnswering):
+        part = {key: value[:20] for key, value in FACTS[0].items()}
+        return model.predict(part, verbose=0), [answer["text"] for answer in model.answer(**part)]
+    if isinstance(model, knz.MaskedLM):
+        guesses = model.fill(
+            [f"{model.preprocessor.tokenizer.mask_token} {text}" for text in ENTITIES[0][:20]], top_k=1
+        )
+        return np.array([guess[0][0]["score"] for guess in guesses]), [guess[0][0]["token"] for guess in guesses]
     if not isinstance(model, knz.Seq2SeqLM):
         return model.predict(TEXTS, verbose=0), []
     part = {key: value[:30] for key, value in PAIRS.items()}
@@ -53,7 +84,7 @@ def write_answers(model, path):
 
 def write(folder):
     """A trained preset of every model, and a `.keras` file of one, with what they say here."""
-    for name, model, data, options in (*classifiers(), *translators()):
+    for name, model, data, options in (*classifiers(), *translators(), *readers()):
         model.compile(keras.optimizers.Adam(0.01))
         model.fit(*data, verbose=0, **options)
         model.save_to_preset(folder / BACKEND / name)
@@ -63,7 +94,7 @@ def write(folder):
 
 
 def load(path):
-    return (knz.Seq2SeqLM if path.name.endswith("-lm") else knz.TextClassifier).from_preset(path)
+    return TASKS.get(path.name.partition("-")[2], knz.TextClassifier).from_preset(path)
 
 
 def read(folder):
