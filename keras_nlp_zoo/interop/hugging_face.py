@@ -1,9 +1,11 @@
 """Checkpoints of Hugging Face: what KerasHub's converters leave out or get wrong.
 
 KerasHub makes the backbone and copies its weights. From here come the tokenizer (the checkpoint's own, run by the
-Rust library that `transformers` runs), BERT's activation and dropout, the longest sequence, and the heads of tasks.
+Rust library that `transformers` runs), BERT's activation, dropout and epsilon, the longest sequence, and the heads of
+tasks.
 """
 
+import re
 from typing import Any
 
 import numpy as np
@@ -57,6 +59,7 @@ class HuggingFaceCheckpoint:
             num_segments=self.config.get("type_vocab_size", 2),
             dropout=self.config.get("hidden_dropout_prob", 0.1),
             activation=ACTIVATIONS.get(activation, activation),
+            layer_norm_epsilon=self.config.get("layer_norm_eps", 1e-12),
             **kwargs,
         )
         if load_weights:
@@ -69,17 +72,20 @@ class HuggingFaceCheckpoint:
     def tokenizer(self) -> Tokenizer | None:
         """The checkpoint's tokenizer, or None where only its SentencePiece model is there."""
         settings = self._json("tokenizer_config.json")
-        if self._exists("tokenizer.json"):
-            rust = tokenizers.Tokenizer.from_file(preset_utils.get_file(self.preset, "tokenizer.json"))
-        elif self._exists("vocab.txt"):
-            rust = _bert_tokenizer(preset_utils.get_file(self.preset, "vocab.txt"), settings)
-        elif self._exists("vocab.json") and self._exists("merges.txt"):
-            files = [preset_utils.get_file(self.preset, name) for name in ("vocab.json", "merges.txt")]
-            rust = tokenizers.Tokenizer(models.BPE.from_file(*files))
-            rust.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=settings.get("add_prefix_space", False))
-            rust.decoder = decoders.ByteLevel()
+        for make, *names in (
+            (lambda path, _: tokenizers.Tokenizer.from_file(path), "tokenizer.json"),
+            (_bert_tokenizer, "vocab.txt"),
+            (_byte_tokenizer, "vocab.json", "merges.txt"),
+        ):
+            if all(self._exists(name) for name in names):
+                break
         else:
             return None
+        files = [preset_utils.get_file(self.preset, name) for name in names]
+        try:
+            rust = make(*files, settings)
+        except Exception as error:  # the library raises a bare Exception for anything wrong with a file
+            raise ValueError(f"its {' or '.join(names)} is damaged: {error}") from error
         named = {**self._json("special_tokens_map.json"), **settings}
         found = {name: _spelling(rust, named, *known) for name, known in SPECIAL_TOKENS.items()}
         # GPT-2 has one special token, for everything.
@@ -96,12 +102,16 @@ class HuggingFaceCheckpoint:
 
     def head(self, architecture: str | None) -> dict[str, Any] | None:
         """Arguments for a task, if the checkpoint is BERT with a head of this architecture (`"ForMaskedLM"`, ...)."""
-        if architecture is None or f"Bert{architecture}" not in (self.config.get("architectures") or []):
+        wanted = {f"Bert{architecture}", *(["BertForPreTraining"] if architecture == "ForMaskedLM" else [])}
+        if architecture is None or not wanted & {*(self.config.get("architectures") or [])}:
             return None
         if architecture not in ("ForSequenceClassification", "ForTokenClassification"):
             return {}
         names = self.config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
-        return {"labels": [names[key] for key in sorted(names, key=int)]}
+        labels = [names[key] for key in sorted(names, key=int)]
+        if architecture == "ForTokenClassification" and not all(re.fullmatch("O|[BIES]-.*", name) for name in labels):
+            return {"labels": labels, "scheme": None}  # parts of speech, say, and not entities
+        return {"labels": labels}
 
     def tensors(self, *names: str) -> list[np.ndarray]:
         """Weights by their names."""
@@ -144,6 +154,13 @@ def _spelling(rust: tokenizers.Tokenizer, named: dict[str, Any], keys: Any, usua
         if token is not None and rust.token_to_id(token) is not None:
             return token
     return next((token for token in usual if rust.token_to_id(token) is not None), None)
+
+
+def _byte_tokenizer(vocabulary_file: str, merges_file: str, settings: dict[str, Any]) -> tokenizers.Tokenizer:
+    rust = tokenizers.Tokenizer(models.BPE.from_file(vocabulary_file, merges_file))
+    rust.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=settings.get("add_prefix_space", False))
+    rust.decoder = decoders.ByteLevel()
+    return rust
 
 
 def _bert_tokenizer(vocabulary_file: str, settings: dict[str, Any]) -> tokenizers.Tokenizer:

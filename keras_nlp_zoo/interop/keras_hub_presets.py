@@ -1,5 +1,6 @@
 """Presets of KerasHub: its tokenizers in the Rust library, and the heads of its classifiers."""
 
+import unicodedata
 from typing import Any
 
 import keras
@@ -66,16 +67,18 @@ def convert_tokenizer(tokenizer: Any) -> Any:
     """KerasHub's WordPiece and byte-pair tokenizers as a `knz.Tokenizer`, any other as it is.
 
     KerasHub's tokenize 1 to 3 thousand sentences a second and know no offsets. Its BERT tokenizers lower-case without
-    stripping accents, which turns "café" into an unknown token; here they strip them, as BERT was trained.
+    stripping accents, which turns "café" into an unknown token; here they strip them, as BERT was trained, unless the
+    vocabulary has letters with accents (or Hangul syllables, which are taken apart with them).
     """
     if isinstance(tokenizer, keras_hub.tokenizers.WordPieceTokenizer):
         if tokenizer.suffix_indicator != "##" or not tokenizer.split or tokenizer.oov_token is None:
             return tokenizer
         vocabulary = {token: i for i, token in enumerate(tokenizer.get_vocabulary())}
         rust = tokenizers.Tokenizer(models.WordPiece(vocabulary, unk_token=tokenizer.oov_token))
+        without_accents = all(unicodedata.is_normalized("NFD", token) for token in vocabulary)
         rust.normalizer = normalizers.BertNormalizer(
             handle_chinese_chars=tokenizer.split_on_cjk,
-            strip_accents=tokenizer.strip_accents or tokenizer.lowercase,
+            strip_accents=tokenizer.strip_accents or (tokenizer.lowercase and without_accents),
             lowercase=tokenizer.lowercase,
         )
         rust.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -100,4 +103,7 @@ def convert_tokenizer(tokenizer: Any) -> Any:
 
 def _special(tokenizer: Any, name: str) -> str | None:
     token_id = getattr(tokenizer, f"{name}_token_id", None)
-    return None if token_id is None else tokenizer.id_to_token(token_id)
+    token = None if token_id is None else tokenizer.id_to_token(token_id)
+    if name == "pad" and token not in tokenizer.special_tokens:
+        return _special(tokenizer, "end")  # GPT-2 is padded with the token 0, which is "!"
+    return token

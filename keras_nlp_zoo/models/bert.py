@@ -8,7 +8,7 @@ import keras_hub
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
 class BertBackbone(keras_hub.models.BertBackbone):
-    """KerasHub's BERT with the activation as an argument: checkpoints differ in it.
+    """KerasHub's BERT with what checkpoints differ in, the activation above all, as arguments.
 
     KerasHub computes GELU by its approximation with tanh. BERTs of Hugging Face were trained with the exact one, and
     differ by about 2e-3 in their last hidden state.
@@ -23,6 +23,7 @@ class BertBackbone(keras_hub.models.BertBackbone):
         num_segments: int. Number of segment ids.
         activation: str or function. The activation of the feed-forward layers; `"gelu"` is the exact one,
             `"gelu_approximate"` KerasHub's.
+        layer_norm_epsilon: float. What is added to the variance in layer normalisation.
 
     Call arguments:
         a dict of `token_ids`, `segment_ids` and `padding_mask` (1 = token), int32 `(batch, length)`.
@@ -45,6 +46,7 @@ class BertBackbone(keras_hub.models.BertBackbone):
         max_sequence_length: int = 512,
         num_segments: int = 2,
         activation: Any = "gelu",
+        layer_norm_epsilon: float = 1e-12,
         **kwargs: Any,
     ):
         super().__init__(
@@ -59,14 +61,21 @@ class BertBackbone(keras_hub.models.BertBackbone):
             **kwargs,
         )
         self.activation = _activation(activation)
+        self.layer_norm_epsilon = layer_norm_epsilon
+        # KerasHub's constructor leaves no choice. A layer's own attribute too, so that config and computation agree.
+        self.embeddings_layer_norm.epsilon = layer_norm_epsilon
         for layer in self.transformer_layers:
-            # KerasHub's constructor leaves no choice; both places, so that config and computation agree.
-            layer.activation = self.activation
-            layer._feedforward_intermediate_dense.activation = self.activation
+            layer.activation = layer._feedforward_intermediate_dense.activation = self.activation
+            layer.layer_norm_epsilon = layer_norm_epsilon
+            layer._self_attention_layer_norm.epsilon = layer._feedforward_layer_norm.epsilon = layer_norm_epsilon
 
     def get_config(self) -> dict[str, Any]:
         name = "gelu_approximate" if self.activation is gelu_approximate else None
-        return {**super().get_config(), "activation": name or keras.activations.serialize(self.activation)}
+        return {
+            **super().get_config(),
+            "activation": name or keras.activations.serialize(self.activation),
+            "layer_norm_epsilon": self.layer_norm_epsilon,
+        }
 
 
 def gelu_approximate(x: Any) -> Any:

@@ -8,9 +8,9 @@ import numpy as np
 
 from keras_nlp_zoo.metrics import TokenAccuracy
 from keras_nlp_zoo.tasks.labels import softmax
-from keras_nlp_zoo.tasks.task import TextTask, check_vocabulary, freeze_pooler
+from keras_nlp_zoo.tasks.task import RowParts, TextTask, check_vocabulary, freeze_pooler, token_vectors
 from keras_nlp_zoo.text.batching import TokenRows, batches_by_length
-from keras_nlp_zoo.text.inputs import as_text_list
+from keras_nlp_zoo.text.inputs import as_text_list, describe
 from keras_nlp_zoo.text.masking_preprocessor import MaskingPreprocessor, MaskingRows
 from keras_nlp_zoo.text.preprocessor import special_token_id, warn_if_cut
 from keras_nlp_zoo.text.tokenizer import Tokenizer
@@ -31,6 +31,7 @@ class MaskedLM(TextTask, keras_hub.models.MaskedLM):
         preprocessor: a `knz.text.MaskingPreprocessor`, or None to take ready arrays, `mask_positions` among them.
 
     Raises:
+        TypeError: `preprocessor` is of another kind.
         ValueError: a backbone without a token embedding, a tokenizer with more tokens than it has embeddings.
 
     Example:
@@ -49,6 +50,10 @@ class MaskedLM(TextTask, keras_hub.models.MaskedLM):
     def __init__(self, backbone: Any, preprocessor: Any = None, **kwargs: Any):
         if not hasattr(getattr(backbone, "token_embedding", None), "input_dim"):
             raise ValueError(f"`backbone` must have a token embedding. Received: {type(backbone).__name__}")
+        if preprocessor is not None and not isinstance(preprocessor, MaskingPreprocessor):
+            raise TypeError(
+                f"`preprocessor` must be a knz.text.MaskingPreprocessor. Received: {describe(preprocessor)}"
+            )
         check_vocabulary(backbone, preprocessor)
 
         # === Layers ===
@@ -57,7 +62,7 @@ class MaskedLM(TextTask, keras_hub.models.MaskedLM):
         self.masked_lm_head = keras_hub.layers.MaskedLMHead(
             token_embedding=backbone.token_embedding,
             intermediate_activation=getattr(backbone, "activation", "gelu"),
-            layer_norm_epsilon=1e-12,
+            layer_norm_epsilon=getattr(backbone, "layer_norm_epsilon", 1e-12),
             kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02),
             dtype=backbone.dtype_policy,
             name="masked_lm_head",
@@ -69,7 +74,7 @@ class MaskedLM(TextTask, keras_hub.models.MaskedLM):
             "mask_positions": keras.Input((None,), dtype="int32", name="mask_positions"),
         }
         features = backbone(backbone.input)
-        sequence = features["sequence_output"] if isinstance(features, dict) else features
+        sequence = token_vectors(backbone, features)
         outputs = self.masked_lm_head(sequence, inputs["mask_positions"])  # (batch, masks, vocabulary_size)
         super().__init__(inputs=inputs, outputs=outputs, **kwargs)
 
@@ -93,13 +98,31 @@ class MaskedLM(TextTask, keras_hub.models.MaskedLM):
             raise ValueError(f"`{target_name}` must be left out: what is hidden in `{name}` is what is to be guessed.")
         if sample_weight is not None:
             raise ValueError("`sample_weight` does not go with texts, which may become several rows.")
-        return self.preprocessor.encode(x, name), None, None
+        rows = self.preprocessor.encode(x, name)
+        rows.generator = np.random.default_rng(np.random.randint(2**31))
+        return rows, None, None
 
-    def _bucket(self, rows: Any, y: Any, sample_weight: Any, batch_size: int, seed: Any = None, *args: Any) -> Any:
+    def _unpack(self, data: Any) -> tuple[Any, Any, Any]:
+        # A list is one of texts, and not (x, y), for which Keras takes it.
+        return (data, None, None) if isinstance(data, list) else super()._unpack(data)
+
+    def _new_file(self) -> RowParts:
+        return RowParts()
+
+    def _bucket(
+        self,
+        rows: Any,
+        y: Any,
+        sample_weight: Any,
+        batch_size: int,
+        seed: int | None = None,
+        endless: bool = False,
+        first_pass: int = 0,
+    ) -> Any:
         # The same tokens are hidden whenever a model is evaluated, others in every epoch of training.
-        generator = None if seed is None else np.random.default_rng(seed)
-        rows = MaskingRows(rows.tokens, rows.groups, generator)
-        return super()._bucket(rows, y, sample_weight, batch_size, seed, *args)
+        generator = rows.generator if seed is None else np.random.default_rng((seed, first_pass))
+        rows = MaskingRows(rows.tokens, rows.groups, rows.mask_rate, generator if endless else None)
+        return super()._bucket(rows, y, sample_weight, batch_size, seed, endless, first_pass)
 
     def predict(
         self,
@@ -139,6 +162,8 @@ class MaskedLM(TextTask, keras_hub.models.MaskedLM):
         if reader is None or not isinstance(reader.tokenizer, Tokenizer):
             raise ValueError("`fill` needs a preprocessor with a knz.Tokenizer, which finds the masks in a text.")
         texts = as_text_list(texts, "texts")
+        if not texts:
+            raise ValueError("`texts` is empty: there are no texts in it.")
         encodings = reader.tokenizer.encode(texts, special_tokens=True)
         mask_id = special_token_id(reader.tokenizer, "mask")
         rows, positions, cut = [], [], 0
@@ -178,10 +203,18 @@ class MaskedLM(TextTask, keras_hub.models.MaskedLM):
     def _guesses(self, text: str, span: tuple[int, int], probabilities: np.ndarray, top_k: int) -> list[dict[str, Any]]:
         guesses = []
         for token_id in np.argsort(-probabilities, kind="stable")[:top_k]:
-            token = self.preprocessor.tokenizer.id_to_token(int(token_id)).removeprefix("##").replace("\u2581", "")
+            token = self._spelled(int(token_id))
             filled = text[: span[0]] + token + text[span[1] :]
             guesses.append({"token": token, "score": float(probabilities[token_id]), "text": filled})
         return guesses
+
+    def _spelled(self, token_id: int) -> str:
+        """A token as it stands in a text, without the signs for spaces, bytes and the inside of words."""
+        tokenizer = self.preprocessor.tokenizer
+        token = tokenizer.id_to_token(token_id)
+        if tokenizer.kind == "byte_bpe" and token not in tokenizer.special_tokens:
+            return tokenizer.detokenize([token_id]).strip()
+        return token.removeprefix("##").replace("\u2581", "")
 
     def load_head(self, source: Any) -> None:
         names = source.names("cls.predictions.")

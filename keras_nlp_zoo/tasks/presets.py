@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -168,7 +169,7 @@ def explained(preset: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # hubs, and readers of weights, raise whatever they like
-        if is_remote(preset):
+        if is_remote(preset) and _while_fetching(error):
             raise ValueError(_remote_help(preset, error)) from error
         if isinstance(error, (OSError, KeyError, ValueError, safetensors.SafetensorError)):
             raise ValueError(f"The preset {preset!r} cannot be loaded: {error}") from error
@@ -178,6 +179,12 @@ def explained(preset: str) -> Iterator[None]:
 def is_remote(preset: str) -> bool:
     """Whether a preset has to be fetched, or found in the cache of a hub."""
     return "://" in preset or (preset in preset_utils.BUILTIN_PRESETS and not os.path.exists(preset))
+
+
+def _while_fetching(error: Exception) -> bool:
+    """Whether a preset was being found or a file of it fetched, and not read, or made a task of."""
+    fetching = (preset_utils.get_file.__code__, preset_utils.get_preset_loader.__code__)
+    return any(frame.f_code in fetching for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 def _remote_help(preset: str, error: Exception) -> str:

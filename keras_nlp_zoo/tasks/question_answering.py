@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_nlp_zoo.layers.softmax import HIDDEN_SCORE
-from keras_nlp_zoo.tasks.task import TextTask, check_vocabulary, freeze_pooler
+from keras_nlp_zoo.tasks.task import TextTask, check_vocabulary, freeze_pooler, token_vectors
 from keras_nlp_zoo.text.batching import batches_by_length
 from keras_nlp_zoo.text.inputs import as_numpy, as_text_list, describe
 from keras_nlp_zoo.text.question_preprocessor import CONTEXT, QUESTION, QuestionPreprocessor, Questions
@@ -70,6 +70,11 @@ class QuestionAnswering(TextTask, keras_hub.models.Task):
             raise ValueError(
                 f"`max_answer_length` must be an int of at least 1. Received: max_answer_length={max_answer_length!r}"
             )
+        if isinstance(no_answer_threshold, bool) or not isinstance(no_answer_threshold, (int, float, type(None))):
+            raise ValueError(
+                "`no_answer_threshold` must be a number or None. "
+                f"Received: no_answer_threshold={no_answer_threshold!r}"
+            )
         check_vocabulary(backbone, preprocessor)
         dtype = backbone.dtype_policy
 
@@ -82,7 +87,7 @@ class QuestionAnswering(TextTask, keras_hub.models.Task):
         # === Functional ===
         inputs = backbone.input
         features = backbone(inputs)
-        sequence = features["sequence_output"] if isinstance(features, dict) else features
+        sequence = token_vectors(backbone, features)
         logits = self.output_dense(self.output_dropout(sequence))  # (batch, length, 2)
         outputs = ops.where(ops.cast(inputs["padding_mask"], "bool")[:, :, None], logits, HIDDEN_SCORE)
         super().__init__(inputs=inputs, outputs=outputs, **kwargs)
@@ -112,7 +117,8 @@ class QuestionAnswering(TextTask, keras_hub.models.Task):
         target_name = "y" if name == "x" else name
         encoded = self.preprocessor.encode_questions(x, name)
         if y is not None:
-            y = _positions(encoded, x[CONTEXT], *_answers(y, len(encoded.offsets), target_name), target_name)
+            contexts = as_text_list(x[CONTEXT], name)
+            y = _positions(encoded, contexts, *_answers(y, len(contexts), target_name), target_name)
         if sample_weight is not None:
             sample_weight = as_numpy(sample_weight).astype("float32")
             if len(sample_weight) != len(encoded.offsets):
@@ -161,8 +167,13 @@ class QuestionAnswering(TextTask, keras_hub.models.Task):
             raise ValueError(f"`num_answers` must be an int of at least 1. Received: num_answers={num_answers!r}")
         if self.preprocessor is None:
             raise ValueError("This task has no preprocessor to read texts with: use `predict` on ready arrays.")
-        contexts = as_text_list(context, CONTEXT)
-        encoded = self.preprocessor.encode_questions({QUESTION: as_text_list(question, QUESTION), CONTEXT: contexts})
+        questions, contexts = as_text_list(question, QUESTION), as_text_list(context, CONTEXT)
+        if not questions or len(questions) != len(contexts):
+            raise ValueError(
+                f"`question` and `context` must be equally many, and not none. Received: {len(questions)} and "
+                f"{len(contexts)}"
+            )
+        encoded = self.preprocessor.encode_questions({QUESTION: questions, CONTEXT: contexts})
         spans, nothing = self._score(encoded, batch_size)
         answers = [
             self._best(contexts[i], encoded.offsets[i], spans[i], nothing[i], num_answers or 1)
@@ -183,6 +194,9 @@ class QuestionAnswering(TextTask, keras_hub.models.Task):
                 nothing[window.example] = min(nothing[window.example], logits[i, 0].sum())
                 size = window.last - window.first
                 start, end = logits[i, window.position : window.position + size].T
+                # No answer begins or ends with a token that is only a space.
+                blank = [a == b for a, b in encoded.offsets[window.example][window.first : window.last]]
+                start, end = np.where(blank, -np.inf, start), np.where(blank, -np.inf, end)
                 # Column k: the answer that ends k tokens after its first.
                 ends = np.pad(end, (0, most), constant_values=-np.inf)
                 scores = start[:, None] + ends[np.arange(size)[:, None] + np.arange(most)]
@@ -197,19 +211,15 @@ class QuestionAnswering(TextTask, keras_hub.models.Task):
         may_lack = self.no_answer_threshold is not None
         every = np.append(scores, nothing) if may_lack or not len(scores) else scores
         total = np.logaddexp.reduce(every)
-        best = np.argsort(-scores, kind="stable")[:number]
-        answers = []
-        for place in best[np.isfinite(scores[best])]:
-            first, more = divmod(int(place), self.max_answer_length)
-            start, end = offsets[first][0], offsets[first + more][1]
-            answers.append(
-                {"text": context[start:end], "start": start, "end": end, "score": float(np.exp(scores[place] - total))}
-            )
+        best = _different(scores, offsets, self.max_answer_length, number)
+        answers = [
+            {"text": context[start:end], "start": start, "end": end, "score": float(np.exp(scores[place] - total))}
+            for place, start, end in best
+        ]
         if may_lack or not answers:
             none = {"text": "", "start": -1, "end": -1, "score": float(np.exp(nothing - total))}
             threshold = self.no_answer_threshold or 0.0
-            better = sum(scores[place] >= nothing - threshold for place in best) if len(answers) else 0
-            answers.insert(better, none)
+            answers.insert(sum(scores[place] >= nothing - threshold for place, _, _ in best), none)
         return answers[:number]
 
     # === Presets ===
@@ -230,13 +240,28 @@ class QuestionAnswering(TextTask, keras_hub.models.Task):
         return config
 
 
+def _different(
+    scores: np.ndarray, offsets: list[tuple[int, int]], most: int, number: int
+) -> list[tuple[int, int, int]]:
+    """The best places in `scores` that differ in their characters, and these: bytes of one character share it."""
+    found: dict[tuple[int, int], int] = {}
+    for place in np.argsort(-scores, kind="stable"):
+        if len(found) == number or not np.isfinite(scores[place]):
+            break
+        first, more = divmod(int(place), most)
+        found.setdefault((offsets[first][0], offsets[first + more][1]), int(place))
+    return [(place, start, end) for (start, end), place in found.items()]
+
+
 def _answers(y: Any, number: int, name: str) -> tuple[list[str], list[int]]:
     if not isinstance(y, dict) or set(y) != {ANSWER, ANSWER_START}:
         raise TypeError(f"`{name}` must be a dict of {ANSWER!r} and {ANSWER_START!r}. Received: {describe(y)}")
     texts, starts = as_text_list(y[ANSWER], f"{name}[{ANSWER!r}]"), as_numpy(y[ANSWER_START])
+    if starts.ndim != 1 or (len(starts) and starts.dtype.kind not in "iu"):
+        raise TypeError(f"`{name}[{ANSWER_START!r}]` must hold integers. Received: {describe(y[ANSWER_START])}")
     if not len(texts) == len(starts) == number:
         raise ValueError(f"`{name}` has {len(texts)} answers and {len(starts)} starts for {number} questions.")
-    return texts, [int(start) for start in starts]
+    return texts, starts.tolist()
 
 
 def _positions(encoded: Questions, contexts: Any, texts: list[str], starts: list[int], name: str) -> np.ndarray:

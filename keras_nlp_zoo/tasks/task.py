@@ -187,10 +187,13 @@ class TextTask(PresetTask):
 
     def preprocess_samples(self, x: Any, y: Any = None, sample_weight: Any = None) -> Any:
         """One batch of texts as arrays; what `train_on_batch` and its like call."""
-        y = y if y is None else self.encode_targets(y)
         if not self._takes_texts(x):
+            y = y if y is None else self.encode_targets(y)
             return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
-        return self.preprocessor(x, y=y, sample_weight=sample_weight)
+        if y is None:
+            return self.preprocessor(x, y=None, sample_weight=sample_weight)
+        rows, y, sample_weight = self._encode_all(x, y, sample_weight, "x")
+        return self._bucket(rows, y, sample_weight, len(rows))[0]
 
     # Keras's own methods, past the pipeline of KerasHub, which tokenises anew in every epoch and never shuffles.
 
@@ -360,6 +363,19 @@ class TextTask(PresetTask):
         return cls.preprocessor_class(tokenizer, **kwargs)
 
 
+class RowParts:
+    """Collects the rows of a dataset, in memory; for rows that are more than token ids."""
+
+    def __init__(self) -> None:
+        self._parts: list[Any] = []
+
+    def append(self, rows: Any) -> None:
+        self._parts.append(rows)
+
+    def finish(self) -> Any:
+        return type(self._parts[0]).concatenate(self._parts) if self._parts else []
+
+
 def check_vocabulary(backbone: Any, preprocessor: Any) -> None:
     """Raises a `ValueError` if the tokenizer has ids that the backbone has no embedding for."""
     tokenizer = getattr(preprocessor, "tokenizer", None)
@@ -371,6 +387,13 @@ def check_vocabulary(backbone: Any, preprocessor: Any) -> None:
             f"The tokenizer has {tokenizer.vocabulary_size()} tokens, but the backbone was made for "
             f"vocabulary_size={size}."
         )
+
+
+def token_vectors(backbone: Any, features: Any) -> Any:
+    """Of a backbone's outputs the vectors of the tokens, or a `TypeError`."""
+    if isinstance(features, dict) and "sequence_output" not in features:
+        raise TypeError(f"`backbone` must give a vector for every token. Received: {type(backbone).__name__}")
+    return features["sequence_output"] if isinstance(features, dict) else features
 
 
 def freeze_pooler(backbone: Any) -> Any:

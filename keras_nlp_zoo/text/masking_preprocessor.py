@@ -8,7 +8,7 @@ import numpy as np
 from keras_nlp_zoo.text.batching import TokenRows, bucket_length
 from keras_nlp_zoo.text.inputs import as_text_list
 from keras_nlp_zoo.text.preprocessor import TextPreprocessor
-from keras_nlp_zoo.text.tagging_preprocessor import first_tokens, strip, word_spans
+from keras_nlp_zoo.text.tagging_preprocessor import first_tokens, joined, strip, word_spans
 from keras_nlp_zoo.text.tokenizer import Tokenizer
 from keras_nlp_zoo.text.windows import windows
 
@@ -19,14 +19,20 @@ class MaskingRows:
     Args:
         tokens: `TokenRows`.
         groups: int32 `(sum of lengths,)`. Neighbours with the same number are one word; -1 is never masked.
+        mask_rate: float. The share of tokens that are masked.
         generator: draws what is masked; None for the same choice every time, a function of the row's tokens.
     """
 
-    def __init__(self, tokens: TokenRows, groups: np.ndarray, generator: Any = None):
+    def __init__(self, tokens: TokenRows, groups: np.ndarray, mask_rate: float, generator: Any = None):
         self.tokens = tokens
         self.groups = groups
+        self.mask_rate = mask_rate
         self.generator = generator
         self.lengths = tokens.lengths
+
+    def side_lengths(self, length: int) -> tuple[int, int]:
+        """The sizes of a batch in the bucket of a length: of its rows, and how many of their tokens can be masked."""
+        return length, max(1, round(self.mask_rate * length))
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -35,7 +41,12 @@ class MaskingRows:
         start, stop, _ = rows.indices(len(self))
         ends = np.append(self.tokens.starts, self.lengths.sum())
         part = slice(ends[start], ends[max(start, stop)])
-        return MaskingRows(self.tokens[rows], self.groups[part], self.generator)
+        return MaskingRows(self.tokens[rows], self.groups[part], self.mask_rate, self.generator)
+
+    @classmethod
+    def concatenate(cls, parts: list["MaskingRows"]) -> "MaskingRows":
+        groups = np.concatenate([part.groups for part in parts])
+        return cls(joined([part.tokens for part in parts]), groups, parts[0].mask_rate, parts[0].generator)
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
@@ -111,7 +122,7 @@ class MaskingPreprocessor(TextPreprocessor):
                 groups.append([*(-1 for _ in start), *words[part], *(-1 for _ in end)])
         rows = TokenRows.from_lists(ids)
         flat = np.fromiter((group for row in groups for group in row), "int32", int(rows.lengths.sum()))
-        return MaskingRows(rows, flat)
+        return MaskingRows(rows, flat, self.mask_rate)
 
     def _tokens_and_words(self, texts: list[str]) -> tuple[list[Any], list[Any]]:
         if not self.whole_words:
@@ -129,7 +140,7 @@ class MaskingPreprocessor(TextPreprocessor):
         x = super().pad(rows.tokens, indices, length)
         groups = TokenRows(rows.groups, rows.lengths).padded(indices, length, -1)[0]
         token_ids = x["token_ids"]
-        most = max(1, round(self.mask_rate * length))
+        _, most = rows.side_lengths(length)
         positions = np.zeros((len(indices), most), "int32")
         weights = np.zeros((len(indices), most), "float32")
         hidden = token_ids.copy()

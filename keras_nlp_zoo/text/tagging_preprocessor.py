@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+from tokenizers import pre_tokenizers
 
 from keras_nlp_zoo.text.batching import TokenRows, bucket_length
 from keras_nlp_zoo.text.inputs import as_text_list, describe
@@ -13,7 +14,9 @@ from keras_nlp_zoo.text.tokenizer import Tokenizer
 from keras_nlp_zoo.text.windows import windows
 
 UNITS = ("word", "token")
-_WORD = re.compile(r"\w+|[^\w\s]+")
+# The splitting of the kind "word". Unlike Python's `\w` it takes vowel signs and other marks for parts of a word.
+_WORDS = pre_tokenizers.Whitespace()
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Document(NamedTuple):
@@ -58,12 +61,16 @@ class TaggingRows:
         values = np.where(self.units < 0, 0, flat[np.where(self.units < 0, len(flat) - 1, starts + self.units)])
         return TaggingRows(self.tokens, self.units, self.documents, values.astype("int32"))
 
+    def units_read(self, counts: list[int]) -> np.ndarray:
+        """Whether there is a token for each unit of the documents, which have so many, end to end."""
+        starts = np.cumsum([0, *counts])
+        read = np.zeros(starts[-1], "bool")
+        read[(starts[np.repeat(self.documents, self.lengths)] + self.units)[self.units >= 0]] = True
+        return read
+
     @classmethod
     def concatenate(cls, parts: list["TaggingRows"]) -> "TaggingRows":
-        tokens = TokenRows(
-            np.concatenate([part.tokens.token_ids for part in parts]),
-            np.concatenate([part.lengths for part in parts]),
-        )
+        tokens = joined([part.tokens for part in parts])
         tags = [part.tags for part in parts if part.tags is not None]
         return cls(
             tokens,
@@ -78,14 +85,15 @@ class TaggingPreprocessor(TextPreprocessor):
     """Finds the words of a text, and the token that each of them is tagged at.
 
     A document is a list of words, or a text, which is split into words here (letters and digits in a row, or
-    punctuation in a row). A word is tagged at its first token. Documents of more than `sequence_length` tokens are
-    read in windows that overlap; nothing is cut off, and every word is tagged once.
+    punctuation in a row). A word is tagged at its first token; a token that holds several words (`"(Paris,"` of
+    `"bpe"` or `"unigram"`) stands for the longest of them. Documents of more than `sequence_length` tokens are read in
+    windows that overlap; nothing is cut off.
 
     Args:
         tokenizer: a `knz.Tokenizer`, which knows the characters that a token stands for.
         sequence_length: int. The most tokens of a window, special ones included.
         units: what carries a tag: `"word"`, or `"token"` where entities begin or end within words (Korean names
-            before a particle).
+            before a particle). Tokens that share a character (of bytes) are one.
         overlap: int. Tokens that neighbouring windows share; a quarter of `sequence_length` by default.
         add_start_token, add_end_token, return_segment_ids: as for `TextPreprocessor`.
 
@@ -142,9 +150,8 @@ class TaggingPreprocessor(TextPreprocessor):
         ):
             spans = [strip(document.text, *offsets) for offsets in encoding.offsets]
             if self.units == "token":
-                document = Document(document.text, [span for span in spans if span[0] < span[1]])
-                marks = np.cumsum([span[0] < span[1] for span in spans]) - 1
-                marks = np.where([span[0] < span[1] for span in spans], marks, -1).tolist()
+                parts, marks = token_units(spans)
+                document = Document(document.text, parts)
             else:
                 marks = first_tokens(document.units, spans)
             tagged.append(document)
@@ -192,9 +199,16 @@ class TaggingPreprocessor(TextPreprocessor):
         return windows(length, room, room // 4 if self.overlap is None else self.overlap)
 
 
+def joined(parts: list[TokenRows]) -> TokenRows:
+    """Rows one after another."""
+    return TokenRows(
+        np.concatenate([part.token_ids for part in parts]), np.concatenate([part.lengths for part in parts])
+    )
+
+
 def word_spans(text: str) -> list[tuple[int, int]]:
     """The characters of each word: letters and digits in a row, or punctuation in a row."""
-    return [match.span() for match in _WORD.finditer(text)]
+    return [span for _, span in _WORDS.pre_tokenize_str(_SURROGATE.sub("\ufffd", text))]
 
 
 def _document(item: Any, name: str, position: int) -> Document:
@@ -218,12 +232,28 @@ def strip(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def first_tokens(units: list[tuple[int, int]], spans: list[tuple[int, int]]) -> list[int]:
-    """For each token the unit that it is the first token of, or -1."""
+    """For each token the unit that it is the first token of, or -1; of several units in one token the longest."""
     marks, unit = [-1] * len(spans), 0
     for i, (start, end) in enumerate(spans):
         while unit < len(units) and units[unit][1] <= start:
             unit += 1
-        if unit < len(units) and start < end and end > units[unit][0]:
-            marks[i] = unit
-            unit += 1
+        inside = unit
+        while start < end and inside < len(units) and units[inside][0] < end:
+            inside += 1
+        if inside > unit:
+            marks[i] = max(range(unit, inside), key=lambda u: min(end, units[u][1]) - max(start, units[u][0]))
+            unit = marks[i] + 1
     return marks
+
+
+def token_units(spans: list[tuple[int, int]]) -> tuple[list[tuple[int, int]], list[int]]:
+    """Tokens as units, those that share characters as one, and for each token the unit that it is the first of."""
+    units: list[tuple[int, int]] = []
+    marks = [-1] * len(spans)
+    for i, (start, end) in enumerate(spans):
+        if units and start < units[-1][1]:
+            units[-1] = units[-1][0], max(end, units[-1][1])
+        elif start < end:
+            marks[i] = len(units)
+            units.append((start, end))
+    return units, marks

@@ -117,9 +117,13 @@ def test_every_corpus_says_where_it_is_from():
         "sst2",
         "multi30k",
         "korean_chatbot",
+        "gum_ner",
+        "xquad",
         "reviews",
         "dates",
         "reversal",
+        "entities",
+        "facts",
     }
     for name in knz.datasets.list():
         corpus = knz.datasets.info(name)

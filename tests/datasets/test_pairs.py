@@ -1,30 +1,10 @@
 import csv
-import dataclasses
 import gzip
-import hashlib
 
 import pytest
 
 import keras_nlp_zoo as knz
-from keras_nlp_zoo import datasets
 from tests.conftest import real_corpora
-
-
-@pytest.fixture
-def small(monkeypatch, tmp_path):
-    """Puts files of the test's own in the place of a corpus's, with their hashes."""
-    monkeypatch.setenv("KERAS_NLP_ZOO_DATA", str(tmp_path))
-
-    def replace(name, contents):
-        corpus = knz.datasets.info(name)
-        (tmp_path / name).mkdir()
-        for file in corpus.files:
-            (tmp_path / name / file.name).write_bytes(contents[file.name])
-        files = tuple(f._replace(sha256=hashlib.sha256(contents[f.name]).hexdigest()) for f in corpus.files)
-        monkeypatch.setitem(datasets._CORPORA, name, dataclasses.replace(corpus, files=files))
-
-    return replace
-
 
 CAPTIONS = {
     "train": (["Ein Hund läuft. ", "Zwei Männer\u2028reden."], ["A dog runs.", "Two men\u2028talk."]),
@@ -33,16 +13,16 @@ CAPTIONS = {
 }
 
 
-def load_captions(small):
+def load_captions(small_corpus):
     contents = {}
     for stem, texts in CAPTIONS.items():
         for language, lines in zip(("de", "en"), texts, strict=True):
             contents[f"{stem}.{language}.gz"] = gzip.compress("".join(f"{line}\n" for line in lines).encode())
-    small("multi30k", contents)
+    small_corpus("multi30k", contents)
 
 
-def test_captions(small):
-    load_captions(small)
+def test_captions(small_corpus):
+    load_captions(small_corpus)
     # Only a line feed ends a caption: one more line on one side would shift every pair after it.
     assert knz.datasets.load("multi30k") == (
         {
@@ -56,21 +36,21 @@ def test_captions(small):
     assert knz.datasets.load("multi30k", split="test")[0]["encoder_text"] == ["Ein Kind.", "Grün!"]
 
 
-def test_bad_languages_of_captions(small):
-    load_captions(small)
+def test_bad_languages_of_captions(small_corpus):
+    load_captions(small_corpus)
     with pytest.raises(ValueError, match="There is no `target` language of 'multi30k' 'fr'"):
         knz.datasets.load("multi30k", target="fr")
     with pytest.raises(ValueError, match=r"`source` and `target` must be two languages. Received: 'en' for both"):
         knz.datasets.load("multi30k", source="en")
 
 
-def load_answers(small, rows):
+def load_answers(small_corpus, rows):
     text = "Q,A,label\r\n" + "".join(f'"{question}","{answer}",{label}\r\n' for question, answer, label in rows)
-    small("korean_chatbot", {"ChatbotData.csv": text.encode()})
+    small_corpus("korean_chatbot", {"ChatbotData.csv": text.encode()})
 
 
-def test_answers(small):
-    load_answers(small, [(f"질문, {i} ", f"답 {i}", f"{i % 3}  ") for i in range(200)])
+def test_answers(small_corpus):
+    load_answers(small_corpus, [(f"질문, {i} ", f"답 {i}", f"{i % 3}  ") for i in range(200)])
     splits = {s: knz.datasets.load("korean_chatbot", split=s) for s in knz.datasets.info("korean_chatbot").splits}
     assert {split: len(x["encoder_text"]) for split, (x, _) in splits.items()} == {
         "train": 180,
@@ -83,8 +63,8 @@ def test_answers(small):
     assert all(y is None for _, y in splits.values())
 
 
-def test_topics_of_answers(small):
-    load_answers(small, [(f"질문 {i}", f"답 {i % 3}", i % 3) for i in range(60)])
+def test_topics_of_answers(small_corpus):
+    load_answers(small_corpus, [(f"질문 {i}", f"답 {i % 3}", i % 3) for i in range(60)])
     for index, topic in enumerate(("everyday", "parting", "love")):
         x, _ = knz.datasets.load("korean_chatbot", topic=topic)
         everything = knz.datasets.load("korean_chatbot")[0]
@@ -98,9 +78,9 @@ def bare(question):
     return "".join(letter for letter in question if letter not in " .,!?~;'\"")
 
 
-def test_no_question_is_in_two_splits(small):
+def test_no_question_is_in_two_splits(small_corpus):
     # Every question three times, in two spellings.
-    load_answers(small, [(f"질문 {i}{end}", "답", 0) for end in ("", "?", "") for i in range(100)])
+    load_answers(small_corpus, [(f"질문 {i}{end}", "답", 0) for end in ("", "?", "") for i in range(100)])
     found = [
         {bare(q) for q in knz.datasets.load("korean_chatbot", split=split)[0]["encoder_text"]}
         for split in ("train", "validation", "test")

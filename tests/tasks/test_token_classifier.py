@@ -1,0 +1,534 @@
+"""TokenClassifier: tags and spans in, entities with their characters out, whatever the tokenizer and the batch."""
+
+import itertools
+import unicodedata
+import warnings
+
+import keras
+import numpy as np
+import pytest
+
+import keras_nlp_zoo as knz
+from tests.conftest import ODD_TEXTS
+
+NAMES, PLACES = ["Ada", "Bob", "Cleo"], ["Paris", "New York", "Rome"]
+SENTENCES = [
+    [name, "met", other, "in", *place.split(), "."]
+    for name, other, place in itertools.product(NAMES, NAMES, PLACES)
+    if name != other
+]
+PLACE_WORDS = {word for place in PLACES for word in place.split()}
+
+
+def tags_of(words):
+    """BIO tags by the list of names, and the places that follow "in"."""
+    tags = []
+    for before, word in itertools.pairwise(["", *words]):
+        if word in NAMES:
+            tags.append("B-PER")
+        elif word in PLACE_WORDS:
+            tags.append("I-LOC" if before in PLACE_WORDS else "B-LOC")
+        else:
+            tags.append("O")
+    return tags
+
+
+def spans_of(text):
+    """The same as `(start, end, label)` in a text."""
+    return sorted(
+        (start, start + len(entity), label)
+        for label, entities in (("PER", NAMES), ("LOC", PLACES))
+        for entity in entities
+        for start in [text.find(entity)]
+        if start >= 0
+    )
+
+
+TAGS = [tags_of(words) for words in SENTENCES]
+TEXTS = [" ".join(words) for words in SENTENCES]
+SPANS = [spans_of(text) for text in TEXTS]
+OTHERS = ["Nobody came.", "Bob, Cleo and Ada (of New York) left!"]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return knz.Tokenizer.train([*TEXTS, *OTHERS], kind="wordpiece", vocabulary_size=70)
+
+
+def make(tokenizer, name="lstm", labels=("PER", "LOC"), sequence_length=16, **options):
+    sizes = {"cnn": {"filters": 16}, "lstm": {"hidden_dim": 16, "bidirectional": True}}[name]
+    options = {"embedding_dim": 16, "dropout": 0.0, **sizes, **options}
+    model = knz.create_model(
+        name, "token_classifier", tokenizer=tokenizer, labels=labels, sequence_length=sequence_length, **options
+    )
+    model.compile(keras.optimizers.Adam(0.02))
+    return model
+
+
+def train(model, x=SENTENCES, y=TAGS, epochs=8, **options):
+    return model.fit(x, y, **{"epochs": epochs, "batch_size": 6, "verbose": 0, "seed": 1, **options}).history
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["softmax", "crf"])
+def trained(request, tokenizer):
+    keras.utils.set_random_seed(0)
+    model = make(tokenizer, crf=request.param)
+    history = train(model, epochs=12)
+    assert history["loss"][-1] < 0.2 * history["loss"][0]
+    return model
+
+
+def found(model, text):
+    return [(entity["start"], entity["end"], entity["label"]) for entity in model.tag(text)]
+
+
+# === What is learnt ===
+
+
+def test_a_tiny_corpus_is_learnt(trained):
+    results = trained.evaluate(SENTENCES, TAGS, verbose=0, return_dict=True)
+    assert results["accuracy"] >= 0.99
+    assert trained.tag_words(SENTENCES) == TAGS
+    for text, spans in zip(TEXTS, SPANS, strict=True):
+        assert found(trained, text) == spans
+    entities = trained.tag(TEXTS[0])
+    assert all(0.5 < entity["score"] <= 1 for entity in entities)
+    assert [entity["text"] for entity in entities] == [TEXTS[0][start:end] for start, end, _ in SPANS[0]]
+    # The text of words is what joins them with spaces.
+    assert trained.tag([SENTENCES[0]]) == [entities]
+
+
+@pytest.mark.parametrize("form", ["tuples", "dicts", "lists", "unsorted"])
+def test_spans_and_tags_are_two_ways_to_say_the_same(form, tokenizer):
+    forms = {
+        "tuples": SPANS,
+        "dicts": [[dict(zip(("start", "end", "label"), span, strict=True)) for span in spans] for spans in SPANS],
+        "lists": [[list(span) for span in spans] for spans in SPANS],
+        "unsorted": [[(np.int64(a), np.int32(b), c) for a, b, c in spans[::-1]] for spans in SPANS],
+    }
+    model = make(tokenizer, "cnn")
+    rows = [model._encode_all(x, y, None, "x")[0] for x, y in ((SENTENCES, TAGS), (TEXTS, forms[form]), (TEXTS, TAGS))]
+    for other in rows[1:]:
+        for name in ("tags", "units", "documents", "lengths"):
+            np.testing.assert_array_equal(getattr(rows[0], name), getattr(other, name))
+    names = [model.tags[i] for i in rows[0].tags[rows[0].units >= 0]]
+    assert names == [tag for tags in TAGS for tag in tags]
+
+
+def test_texts_without_entities(tokenizer):
+    """No spans are none; and a span within a word is widened, with a word of warning, or kept in tokens."""
+    model = make(tokenizer, "cnn")
+    rows, _, _ = model._encode_all(["Nobody came.", TEXTS[0]], [[], SPANS[0]], None, "x")
+    assert (rows.tags[: rows.lengths[0]] == model.tags.index("O")).all()
+    with pytest.warns(UserWarning, match="1 spans in `y` begin or end within a word and were widened; make .*'token'"):
+        rows, _, _ = model._encode_all(["Adas"], [[(0, 3, "PER")]], None, "x")
+    assert [model.tags[i] for i in rows.tags[rows.units >= 0]] == ["B-PER"]
+    fine = make(knz.Tokenizer.train(["Adas"], kind="char"), "cnn", units="token")
+    rows, _, _ = fine._encode_all(["Adas"], [[(0, 3, "PER")]], None, "x")
+    assert [fine.tags[i] for i in rows.tags] == ["B-PER", "I-PER", "I-PER", "O"]
+
+
+def test_tags_that_no_token_stands_for():
+    joined = knz.Tokenizer.train(["(Ada, Bob)"] * 9, kind="bpe", vocabulary_size=100)
+    model = make(joined, "cnn")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(["(Ada, Bob)"], [[(1, 4, "PER"), (6, 9, "PER")]], verbose=0)  # "(Ada," is read as "Ada"
+    with pytest.warns(
+        UserWarning, match="1 tags in `y` cannot be learnt: the tokenizer reads their words as one token"
+    ):
+        model.fit(["(Ada, Bob)"], [[(4, 5, "PER")]], verbose=0)
+    assert len(model.tag_words(["(Ada, Bob)"])[0]) == 5
+
+
+# === Units and tokenizers ===
+
+
+KOREAN = ["민수는 서울에서 일한다", "영희가 부산에서 논다", "철수도 서울로 갔다", "민수가 부산으로 갔다"]
+KOREAN_SPANS = [
+    [(0, 2, "PER"), (4, 6, "LOC")],
+    [(0, 2, "PER"), (4, 6, "LOC")],
+    [(0, 2, "PER"), (4, 6, "LOC")],
+    [(0, 2, "PER"), (4, 6, "LOC")],
+]
+
+
+def decomposed(text, spans):
+    """A text as separate jamo, and the same spans in it."""
+    places = np.cumsum([0, *(len(unicodedata.normalize("NFD", character)) for character in text)])
+    return unicodedata.normalize("NFD", text), [(int(places[a]), int(places[b]), label) for a, b, label in spans]
+
+
+@pytest.mark.parametrize("kind", ["bpe", "byte_bpe", "wordpiece", "unigram", "char"])
+def test_entities_within_words(kind):
+    """Names before their particles, also where a syllable is three characters, or beside it an emoji of four bytes."""
+    texts, spans = list(KOREAN), list(KOREAN_SPANS)
+    texts += [f"🙂{text}" for text in KOREAN]
+    spans += [[(a + 1, b + 1, label) for a, b, label in one] for one in KOREAN_SPANS]
+    jamo = [decomposed(text, one) for text, one in zip(KOREAN, KOREAN_SPANS, strict=True)]
+    texts, spans = [*texts, *(text for text, _ in jamo)], [*spans, *(one for _, one in jamo)]
+    if kind == "unigram":  # its trainer would find pieces that end elsewhere
+        letters = sorted({*unicodedata.normalize("NFC", "".join(texts))})
+        pieces = ["[PAD]", "[UNK]", "[START]", "[END]", "[MASK]", "\u2581", *letters]
+        tokenizer = knz.Tokenizer(kind, [(piece, -1.0) for piece in pieces])
+    else:  # and the others merge nothing
+        tokenizer = knz.Tokenizer.train(texts, kind=kind, min_frequency=1 if kind == "char" else 99)
+    model = make(tokenizer, units="token", sequence_length=64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # nothing is widened
+        train(model, texts, spans, epochs=25)
+    for text, expected in zip(texts, spans, strict=True):
+        assert found(model, text) == expected, text
+
+
+def test_words_of_tokens(tokenizer):
+    """Where tokens are tagged, words are told all the same."""
+    model = make(tokenizer, units="token")
+    train(model, epochs=12)
+    assert model.tag_words(SENTENCES) == TAGS
+    assert found(model, TEXTS[3]) == SPANS[3]
+    assert model.tag_words([["", "Ada", ""]])[0] == ["O", "B-PER", "O"]  # a word of no token is outside
+
+
+@pytest.mark.parametrize("units", ["word", "token"])
+def test_parts_of_speech(units, tokenizer):
+    """Without a scheme a tag is a tag; every word (or token) is given."""
+    kinds = {"met": "VERB", "in": "PREP", ".": "PUNCT"}
+    tags = [[kinds.get(word, "NOUN") for word in words] for words in SENTENCES]
+    model = make(tokenizer, "cnn", labels=["NOUN", "VERB", "PREP", "PUNCT"], scheme=None, units=units)
+    train(model, SENTENCES, tags, epochs=10)
+    assert model.tags == model.labels
+    assert model.tag_words(SENTENCES[:5]) == tags[:5]
+    given = model.tag(TEXTS[0])
+    if units == "word":
+        assert [(TEXTS[0][e["start"] : e["end"]], e["label"]) for e in given] == list(
+            zip(SENTENCES[0], tags[0], strict=True)
+        )
+    assert "".join(e["text"] for e in given) == TEXTS[0].replace(" ", "")
+    with pytest.raises(ValueError, match=r"`y\[0\]` holds spans, which need scheme='bio'"):
+        model.fit(TEXTS, SPANS)
+
+
+def test_classes_without_names(tokenizer):
+    model = make(tokenizer, "cnn", labels=None, num_classes=3)
+    model.fit([["Ada", "met"]], [[2, 0]], verbose=0)
+    assert (model.scheme, model.tags) == (None, None)
+    assert {type(entity["label"]) for entity in model.tag("Ada met")} == {int}
+    assert all(tag in (0, 1, 2) for tag in model.tag_words([["Ada", "met", "\u200b"]])[0])
+    with pytest.raises(
+        ValueError, match=r"`y\[0\]` holds names, but this task has none to compare them with: pass `labels`"
+    ):
+        model.fit([["Ada"]], [["PER"]])
+
+
+# === Batches, windows, padding ===
+
+
+def same(ours, theirs):
+    assert [[{**e, "score": None} for e in one] for one in ours] == [
+        [{**e, "score": None} for e in one] for one in theirs
+    ]
+    scores = [[entity["score"] for one in each for entity in one] for each in (ours, theirs)]
+    np.testing.assert_allclose(*scores, atol=1e-5)
+
+
+def test_neither_batches_nor_padding_matter(trained):
+    texts = [*TEXTS[:5], *OTHERS, "", " ".join(TEXTS[:3])]
+    together = trained.tag(texts)
+    assert sum(map(len, together)) > 15
+    same(trained.tag(texts, batch_size=4), together)
+    same([trained.tag(text) for text in texts], together)
+    same(trained.tag(texts[::-1])[::-1], together)
+
+
+def test_long_documents(tokenizer):
+    """In windows as in one: what a tag depends on here, two words on either side, stands in every window's share."""
+    order = np.random.RandomState(0).permutation(len(TEXTS))
+    long = " ".join(TEXTS[i] for i in order)
+    model = make(tokenizer, "cnn", sequence_length=20, overlap=10)
+    model.set_weights([np.random.normal(size=weight.shape, scale=0.5) for weight in model.weights])
+    model.output_dense.bias.assign([-2.0, 0, 0, 0, 0])
+    whole = knz.TokenClassifier(
+        model.backbone, knz.text.TaggingPreprocessor(tokenizer, 500), labels=["PER", "LOC"], dropout=0.0
+    )
+    whole.set_weights(model.get_weights())
+    entities = model.tag(["", long, *OTHERS])
+    assert [len(one) > 40 for one in entities] == [False, True, False, False]
+    same(entities, whole.tag(["", long, *OTHERS]))
+    assert all(long[entity["start"] : entity["end"]] == entity["text"] for entity in entities[1])
+    words = long.split()
+    assert model.tag_words([words]) == whole.tag_words([words])
+    # A document in windows trains as many words as it has.
+    rows, _, _ = model._encode_all([words], [[tag for i in order for tag in TAGS[i]]], None, "x")
+    assert len(rows) > 10
+    assert (rows.units >= 0).sum() == len(words)
+    assert [model.tags[i] for i in rows.tags[rows.units >= 0]] == [tag for i in order for tag in TAGS[i]]
+
+
+def test_the_crf_without_transitions_is_argmax(tokenizer):
+    """And with one that forbids a tag, the decoded tags obey."""
+    model = make(tokenizer, crf=True, sequence_length=64)
+    train(model, epochs=1)
+    texts = [*TEXTS[:4], *OTHERS]
+    model.crf_layer.set_weights([np.zeros(weight.shape) for weight in model.crf_layer.weights])
+    rows, documents = model.preprocessor.encode_documents(model.preprocessor.documents(texts))
+    logits = model.predict(texts, verbose=0).astype("float64")
+    table = model.preprocessor.unit_table(rows, np.arange(len(rows)), logits.shape[1])
+    probabilities = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    for (_, tags, scores), row, units in zip(model._find(texts, "texts", 4), range(len(texts)), table, strict=True):
+        kept = units >= 0
+        assert tags.tolist() == logits[row, kept].argmax(-1).tolist()
+        np.testing.assert_allclose(scores, probabilities[row, kept].max(-1), atol=1e-5)
+    transitions = np.zeros((5, 5))
+    transitions[:, model.tags.index("O")] = -50.0
+    model.crf_layer.set_weights([transitions, np.array([0, -50.0, -50, -50, -50]), np.zeros(5)])
+    for document, tags in zip(documents, model.tag_words(texts), strict=True):
+        assert tags[0] == "O"
+        assert "O" not in tags[1:]
+        assert len(tags) == len(document.units)
+
+
+# === Sources of data ===
+
+
+class Batches(keras.utils.PyDataset):
+    def __init__(self, *columns, batch_size=6, endless=False):
+        super().__init__()
+        self.columns, self.batch_size, self.endless = columns, batch_size, endless
+
+    @property
+    def num_batches(self):
+        return None if self.endless else -(-len(self.columns[0]) // self.batch_size)
+
+    def __getitem__(self, index):
+        start = index * self.batch_size % len(self.columns[0])
+        return tuple(column[start : start + self.batch_size] for column in self.columns)
+
+
+def test_datasets_train_as_lists_do(tokenizer):
+    losses = []
+    for data in (
+        (SENTENCES, TAGS),
+        (Batches(SENTENCES, TAGS),),
+        ((batch for batch in Batches(SENTENCES, TAGS)),),
+        (Batches(TEXTS, SPANS),),
+        (tuple(SENTENCES), np.array(TAGS, dtype=object)),
+    ):
+        keras.utils.set_random_seed(0)
+        model = make(tokenizer, "cnn")
+        losses.append(model.fit(*data, batch_size=6, epochs=2, verbose=0, seed=1).history["loss"])
+    for other in losses[1:]:
+        np.testing.assert_allclose(other, losses[0], rtol=1e-5)
+
+
+def test_an_endless_dataset(tokenizer):
+    model = make(tokenizer, "cnn")
+    history = model.fit(
+        Batches(SENTENCES, TAGS, np.ones(18, "float32"), endless=True),
+        epochs=4,
+        steps_per_epoch=3,
+        validation_data=(TEXTS, SPANS),
+        verbose=0,
+    ).history
+    assert history["val_loss"][-1] < history["val_loss"][0]
+    assert int(model.optimizer.iterations) == 12
+
+
+def test_validation(tokenizer):
+    model = make(tokenizer, "cnn")
+    model.compile(keras.optimizers.SGD(0.0))
+    for options in ({"validation_split": 1 / 3}, {"validation_data": (SENTENCES[12:], TAGS[12:])}):
+        part = slice(None, 12) if "validation_data" in options else slice(None)
+        history = model.fit(SENTENCES[part], TAGS[part], batch_size=12, verbose=0, **options).history
+        expected = model.evaluate(SENTENCES[12:], TAGS[12:], verbose=0, return_dict=True)
+        assert history["val_loss"][0] == pytest.approx(expected["loss"], abs=1e-5)
+        assert history["val_accuracy"][0] == pytest.approx(expected["accuracy"], abs=1e-6)
+
+
+def test_the_loss_is_per_word_of_its_weight(tokenizer):
+    """Against logits in float64: continuing pieces and padding do not count, words count by their document."""
+    words, weights = [*SENTENCES[:3], ["Cleo", "left"]], np.array([2.0, 0.0, 1.0, 0.5])
+    tags = [*TAGS[:3], ["B-PER", "O"]]
+    model = make(tokenizer, "cnn", sequence_length=64)
+    model.output_dropout.rate = 0.0
+    rows, _ = model.preprocessor.encode_documents(model.preprocessor.documents(words))
+    logits = model.predict(words, verbose=0).astype("float64")
+    log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    table = model.preprocessor.unit_table(rows, np.arange(4), logits.shape[1])
+    total, count, right = 0.0, 0.0, 0.0
+    for row, (units, one) in enumerate(zip(table, tags, strict=True)):
+        for place in np.flatnonzero(units >= 0):
+            tag = model.tags.index(one[units[place]])
+            total -= weights[row] * log_p[row, place, tag]
+            right += weights[row] * (logits[row, place].argmax() == tag)
+            count += weights[row]
+    results = model.evaluate(words, tags, sample_weight=weights, batch_size=4, verbose=0, return_dict=True)
+    assert results["loss"] == pytest.approx(total / count, rel=1e-5)
+    assert results["accuracy"] == pytest.approx(right / count, rel=1e-5)
+    # The same on one batch, where Keras is asked directly.
+    assert model.test_on_batch(words, tags, sample_weight=weights)[0] == pytest.approx(total / count, rel=1e-5)
+    assert model.train_on_batch(words, tags, sample_weight=weights)[0] == pytest.approx(total / count, rel=1e-5)
+    assert keras.ops.convert_to_numpy(model.predict_on_batch(words)).shape == logits.shape
+
+
+def test_ready_arrays(tokenizer):
+    model = make(tokenizer, "cnn")
+    rows, _, _ = model._encode_all(SENTENCES, TAGS, None, "x")
+    x, y, weight = model.preprocessor.pad(rows, np.arange(len(rows)), 16)
+    bare = knz.TokenClassifier(model.backbone, labels=["PER", "LOC"], dropout=0.0)
+    bare.set_weights(model.get_weights())
+    expected = model.evaluate(SENTENCES, TAGS, batch_size=32, verbose=0)
+    np.testing.assert_allclose(bare.evaluate(x, y, sample_weight=weight, verbose=0), expected, rtol=1e-5)
+    names = np.array([[bare.tags[i] for i in row] for row in y])
+    np.testing.assert_allclose(bare.evaluate(x, names, sample_weight=weight, verbose=0), expected, rtol=1e-5)
+    with pytest.raises(ValueError, match="This task has no preprocessor to read texts with"):
+        bare.tag("Ada")
+    with pytest.raises(ValueError, match="`x` holds texts, but this task has no preprocessor"):
+        bare.fit(TEXTS, TAGS)
+
+
+# === Saving ===
+
+
+def test_round_trips(trained, tmp_path):
+    texts = [*TEXTS[:4], *OTHERS]
+    expected = trained.tag(texts)
+    trained.save_to_preset(tmp_path / "preset")
+    trained.save(tmp_path / "model.keras")
+    for again in (
+        knz.TokenClassifier.from_preset(tmp_path / "preset"),
+        knz.create_model("lstm", preset=tmp_path / "preset"),
+        keras.saving.load_model(tmp_path / "model.keras"),
+    ):
+        assert type(again) is knz.TokenClassifier
+        assert (again.labels, again.tags, again.crf, again.scheme) == (
+            trained.labels, trained.tags, trained.crf, "bio",
+        )  # fmt: skip
+        assert again.preprocessor.get_config() == trained.preprocessor.get_config()
+        same(again.tag(texts), expected)
+        np.testing.assert_allclose(
+            again.evaluate(SENTENCES, TAGS, verbose=0), trained.evaluate(SENTENCES, TAGS, verbose=0), atol=1e-5
+        )
+        assert float(again.optimizer.learning_rate) == pytest.approx(0.02)
+    assert int(again.optimizer.iterations) == int(trained.optimizer.iterations)
+    assert np.isfinite(train(again, epochs=1)["loss"]).all()
+
+
+@pytest.mark.parametrize("loss", [knz.training.CRFLoss, knz.training.TokenCrossentropy])
+def test_a_loss_of_ones_own_is_saved(loss, tokenizer, tmp_path):
+    """That of a CRF too, which no config can name the layer of."""
+    model = make(tokenizer, "cnn", crf=loss is knz.training.CRFLoss)
+    model.compile("adam", loss=loss(model.crf_layer) if model.crf else loss(0.1))
+    model.fit(SENTENCES[:6], TAGS[:6], verbose=0)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert type(again.loss) is loss
+    if model.crf:
+        assert again.loss.crf is again.crf_layer is not model.crf_layer
+    else:
+        assert again.loss.label_smoothing == 0.1
+
+
+# === What is wrong ===
+
+
+@pytest.mark.parametrize("crf", [False, True])
+def test_odd_texts(crf, tokenizer):
+    model = make(tokenizer, "cnn", crf=crf, sequence_length=512)
+    given = model.tag(ODD_TEXTS)
+    assert len(given) == len(ODD_TEXTS)
+    for text, entities in zip(ODD_TEXTS, given, strict=True):
+        for entity in entities:
+            assert entity["text"] == text[entity["start"] : entity["end"]] != ""
+            assert 0 < entity["score"] <= 1 + 1e-6
+    model.fit(ODD_TEXTS[:9], [[]] * 9, verbose=0)
+
+
+BAD = {
+    "no tags": (lambda m: m.fit(SENTENCES), ValueError, "`y` is missing: there must be tags"),
+    "no tags to evaluate": (lambda m: m.evaluate(SENTENCES), ValueError, "`y` is missing"),
+    "no tags to validate": (
+        lambda m: m.fit(SENTENCES, TAGS, validation_data=(SENTENCES,)), ValueError, "`validation_data` is missing",
+    ),
+    "empty": (lambda m: m.fit([], []), ValueError, "`x` is empty"),
+    "nothing to tag": (lambda m: m.tag([]), ValueError, "`texts` is empty"),
+    "no words to tag": (lambda m: m.tag_words([]), ValueError, "`words` is empty"),
+    "unequal": (lambda m: m.fit(SENTENCES[:2], TAGS[:1]), ValueError, "`x` has 2 texts, but `y` has 1 values"),
+    "unequal words": (
+        lambda m: m.fit([["Ada", "left"]], [["B-PER"]]), ValueError, r"`y\[0\]` has 1 tags for 2 words",
+    ),
+    "no tags for words": (lambda m: m.fit([["Ada"]], [[]]), ValueError, r"`y\[0\]` has 0 tags for 1 words"),
+    "unknown tag": (
+        lambda m: m.fit([["a"], ["Ada"]], [["O"], ["B-PR"]]),
+        ValueError,
+        r"`y\[1\]` holds an unknown tag. There is no tag 'B-PR'.* Known: B-LOC, B-PER, I-LOC, I-PER, O",
+    ),
+    "unknown label": (lambda m: m.fit(["Ada"], [[(0, 3, "ORG")]]), ValueError, r"`y\[0\]` holds an unknown tag.*'B-ORG'"),
+    "index": (lambda m: m.fit([["Ada"]], [[5]]), ValueError, r"`y\[0\]` must hold tags or their indices below 5. Found: 5"),
+    "negative index": (lambda m: m.fit([["Ada"]], [[-1]]), ValueError, "Found: -1"),
+    "fraction": (lambda m: m.fit([["Ada"]], [[0.5]]), ValueError, "Found: 0.5"),
+    "bool": (lambda m: m.fit([["Ada"]], [[True]]), ValueError, "Found: True"),
+    "tags of a number": (lambda m: m.fit([["Ada"]], 3), TypeError, "`y` must be a list of lists of tags.* Received: 3"),
+    "tags in one string": (lambda m: m.fit([["Ada"]], ["O"]), TypeError, r"`y\[0\]` must be a list of tags .* 'O'"),
+    "None among tags": (lambda m: m.fit(SENTENCES[:2], [TAGS[0], None]), TypeError, r"`y\[1\]` must be a list of tags"),
+    "overlap": (
+        lambda m: m.fit(["New York"], [[(4, 8, "LOC"), (0, 5, "PER")]]), ValueError, r"`y\[0\]` holds spans that overlap, at character 4",
+    ),
+    "two in a word": (
+        lambda m: m.fit(["AdaBob"], [[(0, 3, "PER"), (3, 6, "PER")]]), ValueError,
+        r"`y\[0\]` holds two spans within one word, at character 3; make the preprocessor with units='token'",
+    ),
+    "outside": (
+        lambda m: m.fit(["Ada"], [[(0, 4, "PER")]]), ValueError, r"`y\[0\]` holds a span outside of the text \(3 characters\): \(0, 4",
+    ),
+    "empty span": (lambda m: m.fit(["Ada"], [[(2, 2, "PER")]]), ValueError, "holds a span outside of the text"),
+    "span of text": (lambda m: m.fit(["Ada"], [[("0", "3", "PER")]]), ValueError, "holds a span outside of the text"),
+    "half a span": (lambda m: m.fit(["Ada"], [[(0, 3)]]), ValueError, r"`y\[0\]` must hold \(start, end, label\). Received: \(0, 3\)"),
+    "span without label": (lambda m: m.fit(["Ada"], [[{"start": 0, "end": 3}]]), ValueError, "must hold .start, end, label."),
+    "label of a number": (lambda m: m.fit(["Ada"], [[(0, 3, 7)]]), TypeError, r"`y\[0\]` must hold strings. Item 0 is 7"),
+    "span then tag": (lambda m: m.fit(["Ada"], [[(0, 3, "PER"), "O"]]), ValueError, "must hold .start, end, label.. Received: 'O'"),
+    "weights": (
+        lambda m: m.fit(SENTENCES, TAGS, sample_weight=[1.0]), ValueError, "`x` has 18 texts, but `sample_weight` has 1",
+    ),
+    "class weight": (lambda m: m.fit(SENTENCES, TAGS, class_weight={"O": 1}), ValueError, "`class_weight` needs classes"),
+    "one text": (lambda m: m.fit("Ada", ["O"]), TypeError, "`x` must be a list of texts or of lists of words"),
+    "None": (lambda m: m.tag(["Ada", None]), TypeError, "`texts` must hold texts or lists of words. Item 1 is None"),
+    "a number": (lambda m: m.tag_words([["Ada", 3]]), TypeError, r"`words\[0\]` must hold strings. Item 1 is 3"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input(case, trained):
+    call, error, message = BAD[case]
+    before = trained.get_weights()
+    with pytest.raises(error, match=message):
+        call(trained)
+    for old, new in zip(before, trained.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+BAD_MODELS = {
+    "preprocessor": (
+        {"preprocessor": knz.text.TextPreprocessor}, TypeError, "`preprocessor` must be a knz.text.TaggingPreprocessor",
+    ),
+    "labels twice": ({"labels": ["PER", "PER"]}, ValueError, "`labels` holds a name twice"),
+    "no labels": ({"labels": None}, ValueError, "Pass `labels`"),
+    "labels and classes": ({"num_classes": 3}, ValueError, "`num_classes`=3 contradicts `labels`, which are 5"),
+    "one string": ({"labels": "PER"}, ValueError, "`labels` must be a list of names"),
+    "numbers": ({"labels": [1, 2]}, ValueError, "`labels` must be a list of names"),
+    "tags and kinds": ({"labels": ["O", "PER"]}, ValueError, "`labels` must hold tags like O, B-PER, I-PER. Item 1 is 'PER'"),
+    "scheme": ({"scheme": "iob"}, ValueError, "`scheme` must be 'bio' or None. Received: scheme='iob'"),
+    "vocabulary": ({"backbone": lambda: knz.models.LSTMBackbone(9)}, ValueError, "but the backbone was made for vocabulary_size=9"),
+    "backbone": (
+        {"backbone": lambda: knz.models.Seq2SeqBackbone(90, 4, 4)}, TypeError, "`backbone` must give a vector for every token. Received: Seq2SeqB",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD_MODELS)
+def test_bad_model(case, tokenizer):
+    options, error, message = BAD_MODELS[case]
+    options = {"labels": ["PER", "LOC"], "backbone": lambda: knz.models.LSTMBackbone(90, 4, 4), **options}
+    backbone, preprocessor = options.pop("backbone")(), options.pop("preprocessor", knz.text.TaggingPreprocessor)
+    with pytest.raises(error, match=message):
+        knz.TokenClassifier(backbone, preprocessor(tokenizer), **options)
