@@ -37,7 +37,7 @@ SMALL = {
     },
 }
 LARGE = {
-    "seq2seq": {"embedding_dim": 256, "hidden_dim": 512, "dropout": 0.3},
+    "seq2seq": {"cell": "gru", "embedding_dim": 256, "hidden_dim": 512, "dropout": 0.2},
     "attention": {"embedding_dim": 256, "hidden_dim": 256, "dropout": 0.5},
     "transformer": {"num_layers": 3, "num_heads": 4, "hidden_dim": 256, "intermediate_dim": 512, "dropout": 0.3},
 }
@@ -131,7 +131,7 @@ def optimizer_for(name: str, real: bool, epoch: int, steps: int) -> keras.optimi
     """Adam at a falling rate, which the Transformer reaches slowly; for sentences `fit` leaves the weights' average."""
     average = {"use_ema": real, "ema_momentum": 0.999}
     if name != "transformer":
-        rate = keras.optimizers.schedules.CosineDecay(1e-3 if real else 3e-3, steps)
+        rate = keras.optimizers.schedules.CosineDecay(1e-3 if real and name == "attention" else 3e-3, steps)
         return keras.optimizers.Adam(rate, global_clipnorm=1.0, **average)
     if real:
         rate = knz.training.InverseSquareRoot(1.5e-3, warmup_steps=2 * epoch)

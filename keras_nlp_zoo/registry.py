@@ -123,6 +123,8 @@ def create_model(
     if name not in ARCHITECTURES:
         raise ValueError(suggest("model", name, ARCHITECTURES))
     architecture = ARCHITECTURES[name]
+    if preset is not None and tokenizer is not None:
+        raise ValueError("`preset` says what the model is: do not pass `tokenizer` too.")
     if task is None and preset is not None:
         task = _task_of(preset)
     task = next(iter(architecture.backbones)) if task is None else task
@@ -147,9 +149,8 @@ def create_model(
         reading["sequence_length"] = sequence_length
 
     if preset is not None:
-        if config or tokenizer is not None:
-            extra = [*config, *(["tokenizer"] if tokenizer is not None else [])]
-            raise ValueError(f"`preset` says what the model is: do not pass {', '.join(f'`{k}`' for k in extra)} too.")
+        if config:
+            raise ValueError(f"`preset` says what the model is: do not pass {', '.join(f'`{k}`' for k in config)} too.")
         model = task_class.from_preset(preset, **head, **reading)
         if not isinstance(model.backbone, architecture.loads or backbone_class):
             raise ValueError(f"The preset {str(preset)!r} holds a {type(model.backbone).__name__}, not a {name!r}.")

@@ -1,5 +1,7 @@
 """The loss against float64 NumPy, the schedule against the formula of its paper."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -25,6 +27,62 @@ def test_loss_is_the_mean_over_real_tokens(smoothing):
     assert float(loss(padded[0], padded[1], sample_weight=padded[2])) == pytest.approx(expected, rel=1e-5)
     again = knz.training.TokenCrossentropy.from_config(loss.get_config())
     assert again.get_config() == loss.get_config()
+
+
+def crf_by_brute_force(weights, emissions, tags):
+    """log p(tags | emissions) of one row, all sequences counted out."""
+    transitions, start, end = weights
+
+    def score(sequence):
+        steps = sum(transitions[a, b] for a, b in itertools.pairwise(sequence))
+        return start[sequence[0]] + end[sequence[-1]] + steps + sum(emissions[i, tag] for i, tag in enumerate(sequence))
+
+    every = [score(sequence) for sequence in itertools.product(range(emissions.shape[1]), repeat=len(emissions))]
+    return score(tags) - np.logaddexp.reduce(every)
+
+
+@pytest.mark.parametrize("weights", [None, [1.0, 1.0, 1.0], [2.0, 0.5, 0.0]])
+def test_crf_loss_is_per_word_of_its_weight(weights):
+    """Rows of five, one and three words out of order, a row that weighs nothing among them."""
+    random = np.random.RandomState(1)
+    crf = knz.layers.CRF()
+    crf.build((None, None, 3))
+    crf.set_weights([random.normal(size=weight.shape) for weight in crf.weights])
+    tags = TARGETS % 3
+    emissions = LOGITS[:, :, :3]
+    words = np.array([[1, 1, 1, 1, 1], [0, 0, 1, 0, 0], [1, 0, 1, 0, 1]], "float32")
+    mask = words if weights is not None else np.ones_like(words)
+    scale = np.array(weights or [1.0, 1.0, 1.0])
+    total = count = 0.0
+    for row in range(3):
+        real = mask[row] == 1
+        own = [w.astype("float64") for w in crf.get_weights()]
+        total -= scale[row] * crf_by_brute_force(own, emissions[row, real].astype("float64"), tags[row, real])
+        count += scale[row] * real.sum()
+    crf_loss = knz.training.CRFLoss(crf)
+    given = None if weights is None else (mask * scale[:, None]).astype("float32")
+    for sample_weight, expected in ((given, total / count), (np.zeros((3, 5)), 0.0)):
+        found = keras.ops.convert_to_numpy(crf_loss(tags, crf(emissions), sample_weight=sample_weight))
+        assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_span_loss_is_the_mean_of_both_ends():
+    logits = LOGITS[:, :, :2]
+    positions = np.array([[0, 4], [2, 2], [3, 1]], "int32")
+    losses = []
+    for row, (start, end) in zip(logits.astype("float64"), positions, strict=True):
+        log_p = row - np.log(np.exp(row).sum(axis=0))
+        losses.append(-(log_p[start, 0] + log_p[end, 1]) / 2)
+    loss = knz.training.SpanCrossentropy()
+    assert float(loss(positions, logits)) == pytest.approx(np.mean(losses), rel=1e-5)
+    weights = np.array([1.0, 0.0, 3.0], "float32")
+    expected = np.mean(np.array(losses) * weights)
+    assert float(loss(positions, logits, sample_weight=weights)) == pytest.approx(expected, rel=1e-5)
+    again = keras.losses.deserialize(keras.losses.serialize(loss))
+    assert float(again(positions, logits)) == pytest.approx(np.mean(losses), rel=1e-5)
+    # In half precision too, where padding is hidden by a very low score.
+    padded = np.pad(logits, ((0, 0), (0, 3), (0, 0)), constant_values=-3e4).astype("float16")
+    assert float(loss(positions, keras.ops.convert_to_tensor(padded))) == pytest.approx(np.mean(losses), rel=1e-2)
 
 
 def test_schedule_is_that_of_vaswani():

@@ -100,7 +100,8 @@ class PresetTask(_Mixin):
             reading = cls._reading_options(kwargs)
             task = cls._load_saved(loader, load_weights, kwargs)
             if reading:
-                task.preprocessor = _with_options(task.preprocessor, **reading)
+                # Past PyTorch's tracking, as KerasHub's constructor sets it: the `train` of modules means another thing.
+                object.__setattr__(task, "_preprocessor", _with_options(task.preprocessor, **reading))
             if "compile" not in kwargs:
                 _compile_as_saved(task, preset)
             return task

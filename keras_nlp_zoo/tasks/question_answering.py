@@ -72,8 +72,7 @@ class QuestionAnswering(TextTask, keras_hub.models.Task):
             )
         if isinstance(no_answer_threshold, bool) or not isinstance(no_answer_threshold, (int, float, type(None))):
             raise ValueError(
-                "`no_answer_threshold` must be a number or None. "
-                f"Received: no_answer_threshold={no_answer_threshold!r}"
+                f"`no_answer_threshold` must be a number or None. Received: no_answer_threshold={no_answer_threshold!r}"
             )
         check_vocabulary(backbone, preprocessor)
         dtype = backbone.dtype_policy
