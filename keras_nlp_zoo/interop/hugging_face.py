@@ -72,18 +72,17 @@ class HuggingFaceCheckpoint:
     def tokenizer(self) -> Tokenizer | None:
         """The checkpoint's tokenizer, or None where only its SentencePiece model is there."""
         settings = self._json("tokenizer_config.json")
-        for make, *names in (
-            (lambda path, _: tokenizers.Tokenizer.from_file(path), "tokenizer.json"),
-            (_bert_tokenizer, "vocab.txt"),
-            (_byte_tokenizer, "vocab.json", "merges.txt"),
-        ):
-            if all(self._exists(name) for name in names):
-                break
-        else:
+        forms: dict[tuple[str, ...], Any] = {
+            ("tokenizer.json",): lambda path, _: tokenizers.Tokenizer.from_file(path),
+            ("vocab.txt",): _bert_tokenizer,
+            ("vocab.json", "merges.txt"): _byte_tokenizer,
+        }
+        names = next((names for names in forms if all(self._exists(name) for name in names)), None)
+        if names is None:
             return None
         files = [preset_utils.get_file(self.preset, name) for name in names]
         try:
-            rust = make(*files, settings)
+            rust = forms[names](*files, settings)
         except Exception as error:  # the library raises a bare Exception for anything wrong with a file
             raise ValueError(f"its {' or '.join(names)} is damaged: {error}") from error
         named = {**self._json("special_tokens_map.json"), **settings}

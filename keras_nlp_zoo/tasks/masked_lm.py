@@ -12,7 +12,7 @@ from keras_nlp_zoo.tasks.task import RowParts, TextTask, check_vocabulary, freez
 from keras_nlp_zoo.text.batching import TokenRows, batches_by_length
 from keras_nlp_zoo.text.inputs import as_text_list, describe
 from keras_nlp_zoo.text.masking_preprocessor import MaskingPreprocessor, MaskingRows
-from keras_nlp_zoo.text.preprocessor import special_token_id, warn_if_cut
+from keras_nlp_zoo.text.preprocessor import TextPreprocessor, special_token_id, warn_if_cut
 from keras_nlp_zoo.text.tokenizer import Tokenizer
 from keras_nlp_zoo.training import TokenCrossentropy
 
@@ -186,17 +186,17 @@ class MaskedLM(TextTask, keras_hub.models.MaskedLM):
         most = 1 << (max(map(len, positions)) - 1).bit_length()
         answers: list[Any] = [None] * len(texts)
         for indices, filled, length in batches_by_length(tokens.lengths, batch_size, reader.sequence_length):
-            x = super(MaskingPreprocessor, reader).pad(tokens, filled, length)
+            x = TextPreprocessor.pad(reader, tokens, filled, length)  # nothing more is hidden
             x["mask_positions"] = np.array([positions[i] + [0] * (most - len(positions[i])) for i in filled], "int32")
             probabilities = softmax(self.predict_on_batch(x))
-            for row, i in enumerate(indices):
+            for place, i in enumerate(indices.tolist()):
                 spans = [
                     span
                     for span, token in zip(encodings[i].offsets, encodings[i].token_ids, strict=True)
                     if token == mask_id
                 ]
                 answers[i] = [
-                    self._guesses(texts[i], span, probabilities[row, k], top_k) for k, span in enumerate(spans)
+                    self._guesses(texts[i], span, probabilities[place, k], top_k) for k, span in enumerate(spans)
                 ]
         return answers
 

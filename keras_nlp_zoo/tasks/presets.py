@@ -100,7 +100,7 @@ class PresetTask(_Mixin):
             reading = cls._reading_options(kwargs)
             task = cls._load_saved(loader, load_weights, kwargs)
             if reading:
-                # Past PyTorch's tracking, as KerasHub's constructor sets it: the `train` of modules means another thing.
+                # Past PyTorch's tracking, as KerasHub's constructor sets it: the `train` of a module is not ours.
                 object.__setattr__(task, "_preprocessor", _with_options(task.preprocessor, **reading))
             if "compile" not in kwargs:
                 _compile_as_saved(task, preset)

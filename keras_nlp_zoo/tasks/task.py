@@ -27,6 +27,8 @@ class TextTask(PresetTask):
     preprocessor takes.
     """
 
+    preprocessor: Any
+
     # Whether what is to be learnt is kept in the rows of tokens, one for each token, and not beside them.
     targets_in_texts = False
     # What reads texts for it, unless another is given.

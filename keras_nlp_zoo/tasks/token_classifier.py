@@ -430,7 +430,8 @@ def _checked_spans(text: str, y: Any, name: str) -> list[tuple[int, int, str]]:
             start, end, label = (item["start"], item["end"], item["label"]) if isinstance(item, dict) else item
         except (KeyError, TypeError, ValueError):
             raise ValueError(f"`{name}` must hold (start, end, label). Received: {describe(item)}") from None
-        if not isinstance(start, Integral) or not isinstance(end, Integral) or not 0 <= start < end <= len(text):
+        whole = isinstance(start, Integral) and isinstance(end, Integral)
+        if not whole or not 0 <= int(start) < int(end) <= len(text):
             raise ValueError(f"`{name}` holds a span outside of the text ({len(text)} characters): {describe(item)}")
         (label,) = as_text_list([label], name)
         found.append((int(start), int(end), label))

@@ -66,8 +66,8 @@ class TextPreprocessor(keras_hub.models.Preprocessor):
         self.return_segment_ids = return_segment_ids
         self.built = True
 
-    def encode(self, x: Any, name: str = "x") -> TokenRows:
-        """Token ids of every text, special tokens included, cut but not yet padded.
+    def encode(self, x: Any, name: str = "x") -> Any:
+        """`TokenRows` of every text, special tokens included, cut but not yet padded.
 
         Args:
             x: a list of strings, or a tuple of two such lists (pairs).
@@ -99,7 +99,7 @@ class TextPreprocessor(keras_hub.models.Preprocessor):
         warn_if_cut(cut, len(packed), name, self.sequence_length)
         return TokenRows.from_lists(packed, segment_ids if self.return_segment_ids and len(columns) > 1 else None)
 
-    def pad(self, rows: TokenRows, indices: Any, length: int) -> dict[str, np.ndarray]:
+    def pad(self, rows: Any, indices: Any, length: int) -> Any:
         """The rows at `indices` as arrays of `length` columns; see `encode`."""
         token_ids, padding_mask = rows.padded(indices, length, self._special("pad"))
         outputs = {"token_ids": token_ids, "padding_mask": padding_mask}

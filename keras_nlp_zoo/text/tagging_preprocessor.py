@@ -36,7 +36,7 @@ class TaggingRows:
         tags: int32 `(sum of lengths,)`, or None while they are not known.
     """
 
-    def __init__(self, tokens: TokenRows, units: np.ndarray, documents: np.ndarray, tags: np.ndarray | None = None):
+    def __init__(self, tokens: TokenRows, units: np.ndarray, documents: np.ndarray, tags: Any = None):
         self.tokens = tokens
         self.units = units
         self.documents = documents

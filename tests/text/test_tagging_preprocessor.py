@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import keras_nlp_zoo as knz
-from keras_nlp_zoo.text.tagging_preprocessor import TaggingRows, word_spans
+from keras_nlp_zoo.text.tagging_preprocessor import TaggingRows, first_tokens, word_spans
 from tests.conftest import ODD_TEXTS
 
 VOCABULARY = ["[PAD]", "[UNK]", "[START]", "[END]", "[MASK]", "ada", "paris", "in", "##s", "ly", "##on", ".", "("]
@@ -84,6 +84,13 @@ def test_words_are_read_whatever_the_tokenizer(tokenizer):
             if unit >= 0:
                 a, b = document.units[unit]
                 assert max(a, start) < min(b, end)
+
+
+def test_a_token_that_holds_several_words_stands_for_the_longest():
+    words = [(0, 1), (1, 6), (6, 7), (8, 10)]  # "(Paris, is"
+    assert first_tokens(words, [(0, 7), (8, 10)]) == [1, 3]
+    assert first_tokens(words, [(0, 2), (2, 6), (6, 7), (8, 9), (9, 10)]) == [0, 1, 2, 3, -1]
+    assert first_tokens(words, [(0, 1), (1, 4), (4, 7), (7, 7), (8, 10)]) == [0, 1, 2, -1, 3]
 
 
 def test_tokens_as_units_are_apart_and_leave_nothing_out(tokenizer):
