@@ -110,14 +110,20 @@ def test_bert_reads_as_it_was_made_to(tokenizer):
             lambda t: knz.create_model("cnn", "token_classifier", vocabulary_size=9, labels=["PER"], units="token"),
             "`units` needs a `tokenizer`: without one the arrays come ready",
         ),
-        (lambda t: knz.create_model("bert", preset="x", tokenizer=t), "`preset` says what the model is: do not pass `tokenizer`"),
+        (
+            lambda t: knz.create_model("bert", preset="x", tokenizer=t),
+            "`preset` says what the model is: do not pass `tokenizer`",
+        ),
         (
             lambda t: knz.create_model("bert", "masked_lm", preset="x", num_layers=2),
             "`preset` says what the model is: do not pass `num_layers` too",
         ),
-        (lambda t: knz.create_model("bert", "question_answering", tokenizer=t, num_classes=2), "`num_classes` does not go"),
+        (
+            lambda t: knz.create_model("bert", "question_answering", tokenizer=t, num_classes=2),
+            "`num_classes` does not go",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_does_not_go_together(call, message, tokenizer):
     with pytest.raises(ValueError, match=message):
         call(tokenizer)

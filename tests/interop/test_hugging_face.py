@@ -46,7 +46,7 @@ POSITIONS = 48
 
 
 def write_tokenizer(folder, form="json", do_lower_case=True):
-    """A tokenizer as new checkpoints have it (`tokenizer.json`), or old ones (`vocab.txt`, with or without settings)."""
+    """A tokenizer as new checkpoints have it (`tokenizer.json`), or old ones (`vocab.txt`, settings or none)."""
     (folder / "vocab.txt").write_text("".join(f"{token}\n" for token in VOCABULARY), encoding="utf-8")
     if form == "json":
         transformers.BertTokenizer.from_pretrained(folder, do_lower_case=do_lower_case).save_pretrained(folder)

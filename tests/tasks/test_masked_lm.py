@@ -269,10 +269,16 @@ def test_odd_texts(tokenizer):
 
 
 BAD = {
-    "y": (lambda m: m.fit(TEXTS, TEXTS), ValueError, "`y` must be left out: what is hidden in `x` is what is to be guessed"),
+    "y": (
+        lambda m: m.fit(TEXTS, TEXTS),
+        ValueError,
+        "`y` must be left out: what is hidden in `x` is what is to be guessed",
+    ),
     "y of one batch": (lambda m: m.train_on_batch(TEXTS, TEXTS), ValueError, "`y` must be left out"),
     "y to validate": (
-        lambda m: m.fit(TEXTS, validation_data=(TEXTS, TEXTS)), ValueError, "`validation_data` must be left out",
+        lambda m: m.fit(TEXTS, validation_data=(TEXTS, TEXTS)),
+        ValueError,
+        "`validation_data` must be left out",
     ),
     "weights": (lambda m: m.fit(TEXTS, sample_weight=[1.0] * 16), ValueError, "`sample_weight` does not go with texts"),
     "class weight": (lambda m: m.fit(TEXTS, class_weight={0: 1.0}), ValueError, "`class_weight` needs classes"),
@@ -281,30 +287,47 @@ BAD = {
     "one text": (lambda m: m.fit("ada reads"), TypeError, "`x` must be a list of strings"),
     "nothing to fill": (lambda m: m.fill([]), ValueError, "`texts` is empty"),
     "no mask": (
-        lambda m: m.fill(["[MASK]", "ada"]), ValueError, r"`texts` must have '\[MASK\]' within the first 14 tokens. Item 1 has 0 masks",
+        lambda m: m.fill(["[MASK]", "ada"]),
+        ValueError,
+        r"`texts` must have '\[MASK\]' within the first 14 tokens. Item 1 has 0 masks",
     ),
     "number": (lambda m: m.fill(["[MASK]", 3]), TypeError, "`texts` must hold strings. Item 1 is 3"),
-    "top_k": (lambda m: m.fill("[MASK]", top_k=0), ValueError, "`top_k` must be an int of at least 1. Received: top_k=0"),
+    "top_k": (
+        lambda m: m.fill("[MASK]", top_k=0),
+        ValueError,
+        "`top_k` must be an int of at least 1. Received: top_k=0",
+    ),
     "no preprocessor": (
-        lambda m: knz.MaskedLM(m.backbone).fill("[MASK]"), ValueError, "`fill` needs a preprocessor with a knz.Tokenizer",
+        lambda m: knz.MaskedLM(m.backbone).fill("[MASK]"),
+        ValueError,
+        "`fill` needs a preprocessor with a knz.Tokenizer",
     ),
     "no preprocessor to fit": (
-        lambda m: knz.MaskedLM(m.backbone).fit(TEXTS), ValueError, "`x` holds texts, but this task has no preprocessor",
+        lambda m: knz.MaskedLM(m.backbone).fit(TEXTS),
+        ValueError,
+        "`x` holds texts, but this task has no preprocessor",
     ),
     "backbone": (
-        lambda m: knz.MaskedLM(knz.models.Seq2SeqBackbone(90, 4, 4)), ValueError, "`backbone` must have a token embedding. Received: Seq2SeqB",
+        lambda m: knz.MaskedLM(knz.models.Seq2SeqBackbone(90, 4, 4)),
+        ValueError,
+        "`backbone` must have a token embedding. Received: Seq2SeqB",
     ),
     "preprocessor": (
         lambda m: knz.MaskedLM(m.backbone, knz.text.TextPreprocessor(m.preprocessor.tokenizer)),
-        TypeError, "`preprocessor` must be a knz.text.MaskingPreprocessor",
+        TypeError,
+        "`preprocessor` must be a knz.text.MaskingPreprocessor",
     ),
     "vocabulary": (
-        lambda m: knz.MaskedLM(knz.models.BertBackbone(9, **SIZES), m.preprocessor), ValueError, "was made for vocabulary_size=9",
+        lambda m: knz.MaskedLM(knz.models.BertBackbone(9, **SIZES), m.preprocessor),
+        ValueError,
+        "was made for vocabulary_size=9",
     ),
     "labels": (
-        lambda m: knz.create_model("bert", "masked_lm", vocabulary_size=9, labels=["a", "b"]), ValueError, "`labels` does not go with 'masked_lm'",
+        lambda m: knz.create_model("bert", "masked_lm", vocabulary_size=9, labels=["a", "b"]),
+        ValueError,
+        "`labels` does not go with 'masked_lm'",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BAD)

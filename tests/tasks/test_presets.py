@@ -183,20 +183,23 @@ def offline(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("preset", "told"),
     [
-        ("bert_base_en_uncased", ["Kaggle", "kaggle://keras/bert/keras/bert_base_en_uncased", "KAGGLEHUB_CACHE", "import kagglehub"]),
+        (
+            "bert_base_en_uncased",
+            ["Kaggle", "kaggle://keras/bert/keras/bert_base_en_uncased", "KAGGLEHUB_CACHE", "import kagglehub"],
+        ),
         ("kaggle://keras/bert/keras/none", ["Kaggle", "KAGGLEHUB_CACHE", "model_download('keras/bert/keras/none')"]),
         ("kaggle://none", ["Unexpected Kaggle preset"]),
         ("hf://some/bert", ["Hugging Face", "HF_HOME", "hf download some/bert --local-dir my_preset"]),
         ("modelscope://some/bert", ["modelscope"]),
     ],
-)  # fmt: skip
+)
 def test_a_preset_that_cannot_be_fetched(preset, told, offline):
     for load in (
         lambda: knz.create_model("bert", preset=preset, labels=["a", "b"]),
         lambda: knz.create_model("bert", "token_classifier", preset=preset, labels=["a", "b"]),
         lambda: knz.QuestionAnswering.from_preset(preset),
     ):
-        with pytest.raises(ValueError, match="^The preset ") as error:
+        with pytest.raises(ValueError, match=r"^The preset ") as error:
             load()
         for part in (repr(preset), *told, "pass the local directory as `preset`"):
             assert part in str(error.value)

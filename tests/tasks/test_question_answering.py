@@ -261,8 +261,12 @@ def test_datasets_train_as_lists_do(tokenizer):
     arrays = {key: np.array(value) for key, value in X.items()}
     encoded = {key: [text.encode() for text in value] for key, value in X.items()}
     for data in (
-        (X, Y), (Batches(X, Y),), ((batch for batch in Batches(X, Y)),), (arrays, {k: np.array(v) for k, v in Y.items()}), (encoded, Y),
-    ):  # fmt: skip
+        (X, Y),
+        (Batches(X, Y),),
+        ((batch for batch in Batches(X, Y)),),
+        (arrays, {key: np.array(value) for key, value in Y.items()}),
+        (encoded, Y),
+    ):
         keras.utils.set_random_seed(0)
         model = make(tokenizer)
         losses.append(model.fit(*data, batch_size=10, epochs=2, verbose=0, seed=1).history["loss"])
@@ -360,42 +364,83 @@ BAD = {
     "no y to validate": (lambda m: m.fit(X, Y, validation_data=(X,)), ValueError, "`validation_data` has no targets"),
     "list": (lambda m: m.fit(["?"], Y), TypeError, "`x` must be a dict of 'question' and 'context'"),
     "empty": (
-        lambda m: m.fit({"question": [], "context": []}, {"answer": [], "answer_start": []}), ValueError, "`x` is empty",
+        lambda m: m.fit({"question": [], "context": []}, {"answer": [], "answer_start": []}),
+        ValueError,
+        "`x` is empty",
     ),
     "y a list": (lambda m: m.fit(ONE, ["Ada"]), TypeError, "`y` must be a dict of 'answer' and 'answer_start'"),
-    "half of y": (lambda m: m.fit(ONE, {"answer": ["Ada"]}), TypeError, "`y` must be a dict of 'answer' and 'answer_start'"),
+    "half of y": (
+        lambda m: m.fit(ONE, {"answer": ["Ada"]}),
+        TypeError,
+        "`y` must be a dict of 'answer' and 'answer_start'",
+    ),
     "several answers": (
-        lambda m: m.fit(ONE, {"answer": [["Ada"]], "answer_start": [0]}), TypeError, r"`y\['answer'\]` must hold strings. Item 0 is \['Ada'\]",
+        lambda m: m.fit(ONE, {"answer": [["Ada"]], "answer_start": [0]}),
+        TypeError,
+        r"`y\['answer'\]` must hold strings. Item 0 is \['Ada'\]",
     ),
     "unequal": (
-        lambda m: m.fit(ONE, {"answer": ["Ada", "Bob"], "answer_start": [0, 0]}), ValueError, "`y` has 2 answers and 2 starts for 1 questions",
+        lambda m: m.fit(ONE, {"answer": ["Ada", "Bob"], "answer_start": [0, 0]}),
+        ValueError,
+        "`y` has 2 answers and 2 starts for 1 questions",
     ),
     "unequal starts": (
-        lambda m: m.fit(ONE, {"answer": ["Ada"], "answer_start": [0, 0]}), ValueError, "`y` has 1 answers and 2 starts for 1 questions",
+        lambda m: m.fit(ONE, {"answer": ["Ada"], "answer_start": [0, 0]}),
+        ValueError,
+        "`y` has 1 answers and 2 starts for 1 questions",
     ),
     "no start": (
-        lambda m: m.fit(ONE, {"answer": ["Ada"], "answer_start": None}), TypeError, r"`y\['answer_start'\]` must hold integers. Received: None",
+        lambda m: m.fit(ONE, {"answer": ["Ada"], "answer_start": None}),
+        TypeError,
+        r"`y\['answer_start'\]` must hold integers. Received: None",
     ),
     "start of text": (
-        lambda m: m.fit(ONE, {"answer": ["Ada"], "answer_start": ["0"]}), TypeError, r"`y\['answer_start'\]` must hold integers",
+        lambda m: m.fit(ONE, {"answer": ["Ada"], "answer_start": ["0"]}),
+        TypeError,
+        r"`y\['answer_start'\]` must hold integers",
     ),
     "elsewhere": (
-        lambda m: m.fit(ONE, {"answer": ["Ada"], "answer_start": [1]}), ValueError,
-        "`y` holds an answer that does not stand in its context: 'Ada' of type str at character 1 of example 0, where there is 'da '",
+        lambda m: m.fit(ONE, {"answer": ["Ada"], "answer_start": [1]}),
+        ValueError,
+        "`y` holds an answer that does not stand in its context: 'Ada' .* at character 1 of .* where there is 'da '",
     ),
-    "before": (lambda m: m.fit(ONE, {"answer": ["t"], "answer_start": [-1]}), ValueError, "does not stand in its context"),
+    "before": (
+        lambda m: m.fit(ONE, {"answer": ["t"], "answer_start": [-1]}),
+        ValueError,
+        "does not stand in its context",
+    ),
     "weights": (
-        lambda m: m.fit(X, Y, sample_weight=[1.0]), ValueError, "`x` has 15 questions, but `sample_weight` has 1 values",
+        lambda m: m.fit(X, Y, sample_weight=[1.0]),
+        ValueError,
+        "`x` has 15 questions, but `sample_weight` has 1 values",
     ),
-    "nothing to answer": (lambda m: m.answer([], []), ValueError, "`question` and `context` must be equally many, and not none. Received: 0"),
+    "nothing to answer": (
+        lambda m: m.answer([], []),
+        ValueError,
+        "`question` and `context` must be equally many, and not none. Received: 0",
+    ),
     "questions of one context": (
-        lambda m: m.answer(["?", "?"], ["a"]), ValueError, "`question` and `context` must be equally many, and not none. Received: 2 and 1",
+        lambda m: m.answer(["?", "?"], ["a"]),
+        ValueError,
+        "`question` and `context` must be equally many, and not none. Received: 2 and 1",
     ),
-    "one question": (lambda m: m.answer("?", ["a"]), TypeError, "`question` must be a list of strings. Received one string"),
-    "one context": (lambda m: m.answer(["?"], "a"), TypeError, "`context` must be a list of strings. Received one string"),
+    "one question": (
+        lambda m: m.answer("?", ["a"]),
+        TypeError,
+        "`question` must be a list of strings. Received one string",
+    ),
+    "one context": (
+        lambda m: m.answer(["?"], "a"),
+        TypeError,
+        "`context` must be a list of strings. Received one string",
+    ),
     "None": (lambda m: m.answer(["?"], [None]), TypeError, "`context` must hold strings. Item 0 is None"),
-    "num_answers": (lambda m: m.answer("?", "a", num_answers=0), ValueError, "`num_answers` must be an int of at least 1"),
-}  # fmt: skip
+    "num_answers": (
+        lambda m: m.answer("?", "a", num_answers=0),
+        ValueError,
+        "`num_answers` must be an int of at least 1",
+    ),
+}
 
 
 @pytest.mark.parametrize("case", BAD)
@@ -410,10 +455,12 @@ BAD_MODELS = {
     "max_answer_length": ({"max_answer_length": 0}, ValueError, "`max_answer_length` must be an int of at least 1"),
     "vocabulary": ({"backbone": lambda: knz.models.LSTMBackbone(9)}, ValueError, "was made for vocabulary_size=9"),
     "backbone": (
-        {"backbone": lambda: knz.models.Seq2SeqBackbone(90, 4, 4)}, TypeError, "`backbone` must give a vector for every token",
+        {"backbone": lambda: knz.models.Seq2SeqBackbone(90, 4, 4)},
+        TypeError,
+        "`backbone` must give a vector for every token",
     ),
     "threshold": ({"no_answer_threshold": "0"}, ValueError, "`no_answer_threshold` must be a number or None"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BAD_MODELS)

@@ -147,7 +147,7 @@ def test_a_tokenizer_of_keras_hub():
     assert x["mask_positions"][0, :3].tolist() == [1, 2, 3]
     assert y[0, :3].tolist() == [5, 6, 7]
     assert weight[0].tolist() == [1, 1, 1, 0, 0, 0, 0, 0]
-    with pytest.raises(ValueError, match="`whole_words` needs a knz.Tokenizer"):
+    with pytest.raises(ValueError, match=r"`whole_words` needs a knz.Tokenizer"):
         knz.text.MaskingPreprocessor(tokenizer, whole_words=True)
 
 
@@ -183,7 +183,7 @@ def test_bad_argument(case):
 
 def test_bad_input():
     preprocessor = knz.text.MaskingPreprocessor(TOKENIZER)
-    with pytest.raises(TypeError, match="`x` must hold strings. Item 1 is None"):
+    with pytest.raises(TypeError, match=r"`x` must hold strings. Item 1 is None"):
         preprocessor(["a", None])
     bare = knz.text.MaskingPreprocessor(knz.Tokenizer("word", {"[PAD]": 0, "[UNK]": 1, "a": 2}))
     with pytest.raises(ValueError, match="`tokenizer` has no mask token: name one with `mask_token`"):

@@ -68,7 +68,7 @@ def test_every_character_of_a_text_is_in_one_word():
 
 
 def test_words_are_read_whatever_the_tokenizer(tokenizer):
-    """Every one where words are given, and where they are found, but for the lesser ones of a token that holds several."""
+    """Every one where words are given; where they are found all but the lesser ones of a token that holds several."""
     preprocessor = knz.text.TaggingPreprocessor(tokenizer)
     for text in TEXTS:
         rows, (document,) = encode(preprocessor, [text.split()])
@@ -147,7 +147,7 @@ def test_rows_with_tags_sliced_and_joined():
     tags = [np.array([5, 6, 7], "int32"), np.array([], "int32"), np.array([8], "int32")]
     tagged = rows.with_tags(tags)
     assert rows.tags is None
-    x, y, weight = preprocessor.pad(tagged, np.arange(len(rows)), 4)
+    _, y, weight = preprocessor.pad(tagged, np.arange(len(rows)), 4)
     table = preprocessor.unit_table(rows, np.arange(len(rows)), 4)
     assert weight.tolist() == (table >= 0).tolist()
     owners = rows.documents[:, None] + np.zeros_like(table)
@@ -188,19 +188,31 @@ def test_odd_texts(tokenizer, units):
 
 BAD = {
     "a tokenizer of KerasHub": (lambda p: type(p)("word"), TypeError, "`tokenizer` must be a knz.Tokenizer"),
-    "units": (lambda p: type(p)(WORDPIECE, units="byte"), ValueError, "`units` must be one of word, token. Received: units='byte'"),
+    "units": (
+        lambda p: type(p)(WORDPIECE, units="byte"),
+        ValueError,
+        "`units` must be one of word, token. Received: units='byte'",
+    ),
     "overlap": (lambda p: type(p)(WORDPIECE, 8, overlap=8), ValueError, "`overlap` must be .* less than the 8 tokens"),
     "no room": (
         lambda p: type(p)(WORDPIECE, 2, add_start_token=True, add_end_token=True),
         ValueError,
         "`sequence_length` must be an int of at least 3",
     ),
-    "one text": (lambda p: p.encode("ada"), TypeError, "`x` must be a list of texts or of lists of words. Received: 'ada'"),
+    "one text": (
+        lambda p: p.encode("ada"),
+        TypeError,
+        "`x` must be a list of texts or of lists of words. Received: 'ada'",
+    ),
     "None": (lambda p: p.encode(None), TypeError, "`x` must be a list of texts or of lists of words. Received: None"),
-    "None among texts": (lambda p: p.encode(["ada", None]), TypeError, "`x` must hold texts or lists of words. Item 1 is None"),
+    "None among texts": (
+        lambda p: p.encode(["ada", None]),
+        TypeError,
+        "`x` must hold texts or lists of words. Item 1 is None",
+    ),
     "number among words": (lambda p: p.encode([["ada", 3]]), TypeError, r"`x\[0\]` must hold strings. Item 1 is 3"),
     "dict": (lambda p: p.encode([{"text": "ada"}]), TypeError, "Item 0 is {'text': 'ada'}"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BAD)

@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 
 from keras_nlp_zoo.text.windows import windows
@@ -13,7 +15,7 @@ def test_every_item_belongs_to_exactly_one_window_that_reads_it(length, overlap)
         assert window.start <= window.first <= window.last <= window.stop <= max(length, 0)
         assert window.stop - window.start <= 8
     # No item at a seam stands closer to the edge of its window than half of the overlap.
-    for left, right in zip(found, found[1:], strict=False):
+    for left, right in itertools.pairwise(found):
         assert left.stop - right.start >= overlap
         assert abs((left.stop - left.last) - (right.first - right.start)) <= 1
 
