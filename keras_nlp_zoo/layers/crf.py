@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_nlp_zoo.layers.scan import scan
+
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
 class CRF(keras.layers.Layer):
@@ -89,14 +91,14 @@ class CRF(keras.layers.Layer):
         """Of all ways to reach a tag, the logarithm of their summed weights: at every token, and after the last."""
         transitions, start, end = self._scores()
 
-        def step(alpha: Any, inputs: Any) -> tuple[Any, Any]:
-            emission, real = inputs
+        def step(states: Any, emission: Any, real: Any) -> tuple[Any, Any]:
+            (alpha,) = states
             reached = ops.logsumexp(alpha[:, :, None] + transitions[None], axis=1) + emission
-            alpha = ops.where(real[:, None], reached, alpha)
-            return alpha, alpha
+            alpha = ops.where(real, reached, alpha)
+            return (alpha,), (alpha,)
 
         first = start + sequence.emissions[:, 0]
-        last, alphas = _scan(step, first, sequence.steps(slice(1, None)))
+        (last,), (alphas,) = scan(step, (first,), *sequence.later_steps())
         alphas = ops.concatenate([first[:, None], ops.transpose(alphas, (1, 0, 2))], axis=1)
         return alphas, last + end
 
@@ -104,14 +106,14 @@ class CRF(keras.layers.Layer):
         """Of all ways to go on from a tag, the logarithm of their summed weights."""
         transitions, _, end = self._scores()
 
-        def step(beta: Any, inputs: Any) -> tuple[Any, Any]:
-            emission, real = inputs
+        def step(states: Any, emission: Any, real: Any) -> tuple[Any, Any]:
+            (beta,) = states
             left = ops.logsumexp(transitions[None] + (emission + beta)[:, None, :], axis=2)
-            beta = ops.where(real[:, None], left, beta)
-            return beta, beta
+            beta = ops.where(real, left, beta)
+            return (beta,), (beta,)
 
         last = ops.broadcast_to(end, ops.shape(sequence.emissions[:, 0]))
-        _, betas = _scan(step, last, sequence.steps(slice(1, None)), reverse=True)
+        _, (betas,) = scan(step, (last,), *sequence.later_steps(), reverse=True)
         return ops.concatenate([ops.transpose(betas, (1, 0, 2)), last[:, None]], axis=1)
 
     def _best(self, sequence: "_Tokens") -> Any:
@@ -120,21 +122,23 @@ class CRF(keras.layers.Layer):
         number = sequence.emissions.shape[-1]
         same = ops.arange(number, dtype="float32")[None]
 
-        def step(score: Any, inputs: Any) -> tuple[Any, Any]:
-            emission, real = inputs
+        def step(states: Any, emission: Any, real: Any) -> tuple[Any, Any]:
+            (score,) = states
             candidates = score[:, :, None] + transitions[None]
             # In the type of the score: TensorFlow's scan keeps both in arrays of one type.
-            came_from = ops.where(real[:, None], ops.cast(ops.argmax(candidates, axis=1), "float32"), same)
-            score = ops.where(real[:, None], ops.max(candidates, axis=1) + emission, score)
-            return score, came_from
+            came_from = ops.where(real, ops.cast(ops.argmax(candidates, axis=1), "float32"), same)
+            score = ops.where(real, ops.max(candidates, axis=1) + emission, score)
+            return (score,), (came_from,)
 
-        def back(tag: Any, came_from: Any) -> tuple[Any, Any]:
+        def back(states: Any, came_from: Any, _: Any) -> tuple[Any, Any]:
+            (tag,) = states
             tag = ops.take_along_axis(came_from, tag[:, None], axis=1)[:, 0]
-            return tag, tag
+            return (tag,), (tag,)
 
-        score, came_from = _scan(step, start + sequence.emissions[:, 0], sequence.steps(slice(1, None)))
+        first = start + sequence.emissions[:, 0]
+        (score,), (came_from,) = scan(step, (first,), *sequence.later_steps())
         last = ops.cast(ops.argmax(score + end, axis=-1), "int32")
-        _, tags = _scan(back, last, ops.cast(came_from, "int32"), reverse=True)
+        _, (tags,) = scan(back, (last,), ops.cast(came_from, "int32"), reverse=True)
         return ops.concatenate([ops.transpose(tags, (1, 0)), last[:, None]], axis=1)
 
 
@@ -179,13 +183,7 @@ class _Tokens:
             rank, mask = rank[:, :, None], mask[:, :, None]
         return ops.take_along_axis(values, rank, axis=1) * mask
 
-    def steps(self, part: slice) -> tuple[Any, Any]:
-        """What a scan reads, the length first."""
-        return ops.transpose(self.emissions, (1, 0, 2))[part], ops.transpose(self.mask, (1, 0))[part]
+    def later_steps(self) -> tuple[Any, Any]:
+        """Emissions and mask of all tokens but the first, the length first."""
+        return ops.transpose(self.emissions, (1, 0, 2))[1:], ops.transpose(self.mask, (1, 0))[1:]
 
-
-def _scan(step: Any, carry: Any, inputs: Any, reverse: bool = False) -> tuple[Any, Any]:
-    """`keras.ops.scan`, which on PyTorch fails where there is nothing to read."""
-    if keras.tree.flatten(inputs)[0].shape[0] == 0:
-        return carry, ops.zeros((0, *ops.shape(carry)), dtype=carry.dtype)
-    return ops.scan(step, carry, inputs, reverse=reverse)

@@ -14,6 +14,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_nlp_zoo.layers.scan import scan
+
 BACKEND = keras.backend.backend()
 tanh: Any = ops.tanh
 fused: Any = None
@@ -50,14 +52,13 @@ def reference(
 ) -> tuple[Any, tuple[Any, ...]]:
     """The same as `recurrent`, step by step as the papers have it; the backend differentiates it."""
 
-    def body(states: Any, xs: Any) -> tuple[Any, Any]:
-        new = step(kind, xs[0], states, weights)
-        if mask is not None:
-            new = tuple(ops.where(xs[1], one, old) for one, old in zip(new, states, strict=True))
+    def body(states: Any, row: Any, real: Any) -> tuple[Any, Any]:
+        new = step(kind, row, states, weights)
+        if real is not None:
+            new = tuple(ops.where(real, one, old) for one, old in zip(new, states, strict=True))
         return new, new
 
-    xs = (inputs,) if mask is None else (inputs, ops.expand_dims(mask, -1))
-    final, outputs = ops.scan(body, tuple(states), xs, reverse=reverse)
+    final, outputs = scan(body, tuple(states), inputs, mask, reverse)
     return outputs[0], final
 
 

@@ -7,6 +7,10 @@ import pytest
 from tests.contracts.cases import CLASSIFIERS, arrays, tiny
 
 
+def on_gpu():
+    return any("gpu" in device or "cuda" in device for device in keras.distribution.list_devices())
+
+
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_batch_and_length_are_free(name):
     backbone = tiny(name).backbone
@@ -21,6 +25,8 @@ def test_batch_and_length_are_free(name):
 @pytest.mark.parametrize("name", CLASSIFIERS)
 @pytest.mark.parametrize("dtype", ["bfloat16", "mixed_float16", "mixed_bfloat16"])
 def test_trains_in_every_precision(name, dtype, tokenizer, reviews):
+    if name == "bert" and dtype == "mixed_float16" and keras.backend.backend() == "jax" and not on_gpu():
+        pytest.skip("Keras's attention multiplies float16 into float32, a product that XLA does not have on CPU")
     model = tiny(name, tokenizer, dtype=dtype)
     texts = [" ".join(text.split()[:8]) for text in reviews[0][:16]]
     history = model.fit(texts, reviews[1][:16], epochs=2, verbose=0).history
