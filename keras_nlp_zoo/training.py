@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 __all__ = [
+    "AdamW",
     "CRFLoss",
     "InverseSquareRoot",
     "SpanCrossentropy",
@@ -193,6 +194,26 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
         return {"peak": self.peak, "warmup": self.warmup, "steps": None, "start": 0}
 
 
+@keras.saving.register_keras_serializable(package="keras_nlp_zoo")
+class AdamW(keras.optimizers.AdamW):
+    """Keras's AdamW, which takes the same steps on every backend.
+
+    On TensorFlow the gradient of Keras's `Embedding` is a list of rows, ten for a token that stands in the batch ten
+    times. Keras squares and clips these rows as they are; here those of one token are summed first.
+
+    Paper: Loshchilov and Hutter (2019), https://arxiv.org/abs/1711.05101.
+
+    Example:
+        optimizer = knz.training.AdamW(2e-5, weight_decay=0.01, global_clipnorm=1.0)
+    """
+
+    def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
+        variables = self._trainable_variables if trainable_variables is None else trainable_variables
+        # Reshaped, the list becomes a matrix.
+        grads = [g if g is None else ops.reshape(g, v.shape) for g, v in zip(grads, variables, strict=True)]
+        return super().apply(grads, trainable_variables)
+
+
 def fine_tuning_optimizer(
     learning_rate: Any = 5e-5,
     weight_decay: float = 0.01,
@@ -217,7 +238,7 @@ def fine_tuning_optimizer(
         classifier.compile(knz.training.fine_tuning_optimizer(2e-5, gradient_accumulation_steps=4))
     """
     schedule = isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule)
-    optimizer = keras.optimizers.AdamW(
+    optimizer = AdamW(
         learning_rate if schedule else WarmupDecay(learning_rate),
         weight_decay=weight_decay,
         global_clipnorm=global_clipnorm,

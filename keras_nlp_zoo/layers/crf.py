@@ -186,4 +186,3 @@ class _Tokens:
     def later_steps(self) -> tuple[Any, Any]:
         """Emissions and mask of all tokens but the first, the length first."""
         return ops.transpose(self.emissions, (1, 0, 2))[1:], ops.transpose(self.mask, (1, 0))[1:]
-

@@ -398,6 +398,11 @@ def token_vectors(backbone: Any, features: Any) -> Any:
     return features["sequence_output"] if isinstance(features, dict) else features
 
 
+def default_dropout(backbone: Any) -> float:
+    """Before a head: 0.5 over a backbone that is trained from scratch, BERT's 0.1 over one of KerasHub."""
+    return 0.5 if hasattr(backbone, "default_optimizer") else 0.1
+
+
 def freeze_pooler(backbone: Any) -> Any:
     """The backbone, its `pooled_output` not trained: nothing reads it in a task over tokens, so it has no gradient."""
     pooler = getattr(backbone, "pooled_dense", None)

@@ -9,7 +9,7 @@ import numpy as np
 from keras_nlp_zoo.layers import SequencePooling
 from keras_nlp_zoo.naming import suggest
 from keras_nlp_zoo.tasks.labels import check_labels, softmax
-from keras_nlp_zoo.tasks.task import TextTask, check_vocabulary
+from keras_nlp_zoo.tasks.task import TextTask, check_vocabulary, default_dropout
 from keras_nlp_zoo.text.inputs import as_numpy
 
 
@@ -28,7 +28,7 @@ class TextClassifier(TextTask, keras_hub.models.TextClassifier):
         pooling: how the text's vector is made of `sequence_output`: `"mean"`, `"max"`, `"first"` or `"last"`. By
             default the backbone's `pooled_output`; where it has none, the last token of a decoder (GPT-2), the
             first of an encoder (RoBERTa).
-        dropout: float. Dropout on the text's vector.
+        dropout: float. Dropout on the text's vector; by default 0.5, and 0.1 over a backbone of KerasHub.
         activation: activation of the dense layer, e.g. `"softmax"`; None gives logits.
 
     Raises:
@@ -51,13 +51,14 @@ class TextClassifier(TextTask, keras_hub.models.TextClassifier):
         labels: Any = None,
         num_classes: int | None = None,
         pooling: str | None = None,
-        dropout: float = 0.5,
+        dropout: float | None = None,
         activation: Any = None,
         **kwargs: Any,
     ):
         labels, num_classes = check_labels(labels, num_classes)
         check_vocabulary(backbone, preprocessor)
         dtype = backbone.dtype_policy
+        dropout = default_dropout(backbone) if dropout is None else dropout
 
         # === Layers ===
         self.backbone = backbone

@@ -15,7 +15,7 @@ from keras_nlp_zoo.metrics import TokenAccuracy
 from keras_nlp_zoo.metrics.spans import read_spans, spans
 from keras_nlp_zoo.naming import suggest
 from keras_nlp_zoo.tasks.labels import check_labels, softmax
-from keras_nlp_zoo.tasks.task import RowParts, TextTask, check_vocabulary, freeze_pooler, token_vectors
+from keras_nlp_zoo.tasks.task import RowParts, TextTask, check_vocabulary, default_dropout, freeze_pooler, token_vectors
 from keras_nlp_zoo.text.batching import batches_by_length
 from keras_nlp_zoo.text.inputs import as_numpy, as_text_list, describe
 from keras_nlp_zoo.text.tagging_preprocessor import Document, TaggingPreprocessor, TaggingRows
@@ -45,7 +45,7 @@ class TokenClassifier(TextTask, keras_hub.models.Task):
         num_classes: int. The number of tags, where they have no names; without a scheme.
         scheme: `"bio"`, or None where tags stand for themselves (parts of speech): `tag` gives every word then.
         crf: bool. Whether tags are scored as a sequence (`knz.layers.CRF`) rather than one by one.
-        dropout: float. Dropout on the vectors.
+        dropout: float. Dropout on the vectors; by default 0.5, and 0.1 over a backbone of KerasHub.
 
     Raises:
         TypeError: `preprocessor` is of another kind.
@@ -73,7 +73,7 @@ class TokenClassifier(TextTask, keras_hub.models.Task):
         num_classes: int | None = None,
         scheme: str | None = "bio",
         crf: bool = False,
-        dropout: float = 0.5,
+        dropout: float | None = None,
         **kwargs: Any,
     ):
         if preprocessor is not None and not isinstance(preprocessor, TaggingPreprocessor):
@@ -86,6 +86,7 @@ class TokenClassifier(TextTask, keras_hub.models.Task):
         _, number = check_labels(tags, num_classes)
         check_vocabulary(backbone, preprocessor)
         dtype = backbone.dtype_policy
+        dropout = default_dropout(backbone) if dropout is None else dropout
 
         # === Layers ===
         self.backbone = freeze_pooler(backbone)

@@ -54,7 +54,12 @@ def readers():
         FACTS,
         {},
     )
-    yield "bert-words", knz.create_model("bert", "masked_lm", tokenizer=tokenizer, **TINY["bert"]), (ENTITIES[0],), {}
+    yield (
+        "bert-words",
+        knz.create_model("bert", "masked_lm", tokenizer=tokenizer, **TINY["bert"]),
+        (ENTITIES[0],),
+        {"epochs": 40, "batch_size": 16},
+    )
 
 
 def answers(model):

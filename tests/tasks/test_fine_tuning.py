@@ -148,3 +148,14 @@ def test_accumulated_gradients_are_those_of_one_large_batch(short, tokenizer):
 def test_arguments_out_of_range(argument):
     with pytest.raises(ValueError, match=f"`{next(iter(argument))}`"):
         knz.training.WarmupDecay(**argument)
+
+
+def test_a_repeated_token_takes_the_same_first_step():
+    # Adam's first step is the learning rate, however large the gradient. Keras's own on TensorFlow: its square root
+    # of 3 times for a token that stands there 3 times.
+    model = keras.Sequential([keras.Input((4,), dtype="int32"), keras.layers.Embedding(3, 2)])
+    model.compile(knz.training.AdamW(0.01, weight_decay=0.0), loss=lambda y, out: out)
+    before = model.get_weights()[0]
+    model.fit(np.array([[1, 1, 1, 2]]), np.zeros((1, 4)), verbose=0)
+    # But for its epsilon.
+    np.testing.assert_allclose(before - model.get_weights()[0], [[0, 0], [0.01, 0.01], [0.01, 0.01]], atol=1e-5)
