@@ -1,9 +1,6 @@
 """A label for every word: named entities, parts of speech, over any backbone."""
 
-import bisect
-import itertools
 import warnings
-from numbers import Integral
 from typing import Any
 
 import keras
@@ -12,18 +9,15 @@ import numpy as np
 
 from keras_nlp_zoo.layers.crf import CRF, CRFDecoder
 from keras_nlp_zoo.metrics import TokenAccuracy
-from keras_nlp_zoo.metrics.spans import read_spans, spans
-from keras_nlp_zoo.naming import suggest
 from keras_nlp_zoo.tasks.labels import check_labels, softmax
+from keras_nlp_zoo.tasks.tag_set import TagSet, is_list, tag_names
 from keras_nlp_zoo.tasks.task import RowParts, TextTask, check_vocabulary, default_dropout, freeze_pooler, token_vectors
 from keras_nlp_zoo.text.batching import batches_by_length
-from keras_nlp_zoo.text.inputs import as_numpy, as_text_list, describe
+from keras_nlp_zoo.text.inputs import as_numpy, describe
 from keras_nlp_zoo.text.tagging_preprocessor import Document, TaggingPreprocessor, TaggingRows
 from keras_nlp_zoo.training import CRFLoss, TokenCrossentropy
 
 SCHEMES = ("bio", None)
-# What to do where a span does not end with a unit.
-_HINTS = {"word": "; make the preprocessor with units='token' to keep them apart", "token": ""}
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
@@ -82,7 +76,7 @@ class TokenClassifier(TextTask, keras_hub.models.Task):
             )
         if scheme not in SCHEMES:
             raise ValueError(f"`scheme` must be 'bio' or None. Received: scheme={scheme!r}")
-        tags = _tags(labels, scheme)
+        tags = tag_names(labels, scheme)
         _, number = check_labels(tags, num_classes)
         check_vocabulary(backbone, preprocessor)
         dtype = backbone.dtype_policy
@@ -111,6 +105,7 @@ class TokenClassifier(TextTask, keras_hub.models.Task):
         self.crf = crf
         self.dropout = dropout
         self.tags = tags
+        self._tag_set = TagSet(tags, scheme, number)
         self._decoder: Any = None
 
     # === Compiling ===
@@ -140,7 +135,7 @@ class TokenClassifier(TextTask, keras_hub.models.Task):
         y = as_numpy(y)
         if y.dtype.kind not in "USO":
             return y
-        return np.array([self._indices(row.tolist(), name) for row in y], "int32")
+        return np.array([self._tag_set.indices(row.tolist(), name) for row in y], "int32")
 
     def _encode(self, x: Any, name: str) -> TaggingRows:
         return self.preprocessor.encode(x, name)
@@ -150,14 +145,14 @@ class TokenClassifier(TextTask, keras_hub.models.Task):
         if y is None:
             raise ValueError(f"`{target_name}` is missing: there must be tags (or spans) for every text.")
         documents = self.preprocessor.documents(x, name)
-        if not _is_list(y):
+        if not is_list(y):
             raise TypeError(f"`{target_name}` must be a list of lists of tags or of spans. Received: {describe(y)}")
         if len(y) != len(documents):
             raise ValueError(f"`{name}` has {len(documents)} texts, but `{target_name}` has {len(y)} values.")
         rows, tagged = self.preprocessor.encode_documents(documents)
-        tags = self._tags_of_units(x, list(y), documents, tagged, target_name)
+        tags = self._tag_set.of_units(x, list(y), documents, tagged, self.preprocessor.units, target_name)
         unread = np.concatenate([np.zeros(0, "int32"), *tags])[~rows.units_read([len(one) for one in tags])]
-        lost = int((unread != self._outside()).sum())
+        lost = int((unread != self._tag_set.outside).sum())
         if lost:
             warnings.warn(
                 f"{lost} tags in `{target_name}` cannot be learnt: the tokenizer reads their words as one token with "
@@ -173,84 +168,6 @@ class TokenClassifier(TextTask, keras_hub.models.Task):
 
     def _new_file(self) -> Any:
         return RowParts()
-
-    def _tags_of_units(
-        self, x: Any, y: list[Any], documents: list[Document], tagged: list[Document], name: str
-    ) -> list[np.ndarray]:
-        """The index of a tag for each unit of each document, from tags of words or spans of characters."""
-        widened: list[int] = []
-        tags = []
-        for i, (item, document, read) in enumerate(zip(x, documents, tagged, strict=True)):
-            found = self._spans(item, document, y[i], f"{name}[{i}]")
-            if found is None:
-                tags.append(self._word_tags_of_units(document, read, y[i], f"{name}[{i}]"))
-            else:
-                tags.append(self._span_tags(read.units, found, f"{name}[{i}]", widened))
-        if widened:
-            units = self.preprocessor.units
-            warnings.warn(
-                f"{len(widened)} spans in `{name}` begin or end within a {units} and were widened{_HINTS[units]}.",
-                stacklevel=5,
-            )
-        return tags
-
-    def _spans(self, item: Any, document: Document, y: Any, name: str) -> list[tuple[int, int, str]] | None:
-        """The spans of a document's characters that `y` holds, None if it holds tags. A text without any has none."""
-        if not _is_list(y):
-            raise TypeError(f"`{name}` must be a list of tags or of spans. Received: {describe(y)}")
-        if len(y) and not isinstance(y[0], (dict, tuple, list)):
-            return None
-        if not len(y) and (self.scheme is None or not isinstance(item, (str, bytes))):
-            return None
-        if self.scheme is None:
-            raise ValueError(f"`{name}` holds spans, which need scheme='bio'.")
-        return _checked_spans(document.text, y, name)
-
-    def _word_tags_of_units(self, document: Document, tagged: Document, y: Any, name: str) -> np.ndarray:
-        """A tag's index for each unit, from tags of the words."""
-        tags = as_numpy(y)
-        if len(tags) != len(document.units):
-            raise ValueError(f"`{name}` has {len(tags)} tags for {len(document.units)} words.")
-        indices = self._indices(tags.tolist(), name)
-        if tagged.units == document.units:
-            return np.asarray(indices, "int32")
-        if self.scheme is None:
-            return np.asarray([indices[i] for i in _owners(document.units, tagged.units)], "int32")
-        names = [self.tags[i] for i in indices]
-        found = [(document.units[a][0], document.units[b - 1][1], label) for label, a, b in spans(names)]
-        return self._span_tags(tagged.units, found, name, [])
-
-    def _span_tags(self, units: Any, found: Any, name: str, widened: list[int]) -> np.ndarray:
-        """A tag's index for each unit, from spans of the characters."""
-        names = ["O"] * len(units)
-        for start, end, label in found:
-            inside = _inside(units, start, end)
-            if inside and (units[inside[0]][0] < start or units[inside[-1]][1] > end):
-                widened.append(start)
-            if any(names[i] != "O" for i in inside):
-                unit = self.preprocessor.units
-                raise ValueError(f"`{name}` holds two spans within one {unit}, at character {start}{_HINTS[unit]}.")
-            for i in inside:
-                names[i] = f"{'B' if i == inside[0] else 'I'}-{label}"
-        return np.asarray(self._indices(names, name), "int32")
-
-    def _indices(self, tags: list[Any], name: str) -> list[int]:
-        index = {tag: i for i, tag in enumerate(self.tags or ())}
-        indices = []
-        for tag in tags:
-            tag = tag.decode("utf-8") if isinstance(tag, bytes) else tag
-            if isinstance(tag, str):
-                if self.tags is None:
-                    raise ValueError(
-                        f"`{name}` holds names, but this task has none to compare them with: pass `labels`."
-                    )
-                if tag not in index:
-                    raise ValueError(f"`{name}` holds an unknown tag. {suggest('tag', tag, index)}")
-                tag = index[tag]
-            elif isinstance(tag, bool) or not isinstance(tag, int) or not 0 <= tag < self.num_classes:
-                raise ValueError(f"`{name}` must hold tags or their indices below {self.num_classes}. Found: {tag!r}")
-            indices.append(tag)
-        return indices
 
     # === Using ===
 
@@ -282,7 +199,7 @@ class TokenClassifier(TextTask, keras_hub.models.Task):
         """
         if isinstance(texts, (str, bytes)):
             return self.tag([texts], batch_size)[0]
-        return [self._entities(*one) for one in self._find(texts, "texts", batch_size)]
+        return [self._tag_set.entities(*one) for one in self._find(texts, "texts", batch_size)]
 
     def tag_words(self, words: Any, batch_size: int = 32) -> list[list[Any]]:
         """The tag of each word, as `fit` takes them.
@@ -294,40 +211,12 @@ class TokenClassifier(TextTask, keras_hub.models.Task):
         Returns:
             A list of tags (indices, if there are no `labels`) for each text.
         """
-        answers = []
-        originals = self._text_reader().documents(words, "words")
-        for original, (document, tags, _) in zip(originals, self._find(words, "words", batch_size), strict=True):
-            names = [self._name(i) for i in tags]
-            if document.units != original.units:
-                names = self._word_tags(original, document, names)
-            answers.append(names)
-        return answers
-
-    def _word_tags(self, original: Document, document: Document, names: list[Any]) -> list[Any]:
-        """Tags of words, from those of smaller units."""
-        if self.scheme is None:
-            first = dict(reversed([(owner, i) for i, owner in enumerate(_owners(original.units, document.units))]))
-            return [names[first[i]] if i in first else self._name(0) for i in range(len(original.units))]
-        found = [(document.units[a][0], document.units[b - 1][1], label) for label, a, b in spans(names)]
-        tags = ["O"] * len(original.units)
-        for start, end, label in found:
-            place = "B"
-            for i in _inside(original.units, start, end):
-                if tags[i] == "O":
-                    tags[i], place = f"{place}-{label}", "I"
-        return tags
-
-    def _entities(self, document: Document, tags: np.ndarray, scores: np.ndarray) -> list[dict[str, Any]]:
-        names = [self._name(i) for i in tags]
-        found = [(name, i, i + 1) for i, name in enumerate(names)] if self.scheme is None else spans(names)
-        entities = []
-        for label, first, last in found:
-            start, end = document.units[first][0], document.units[last - 1][1]
-            score = float(scores[first:last].mean())
-            entities.append(
-                {"text": document.text[start:end], "label": label, "start": start, "end": end, "score": score}
-            )
-        return entities
+        documents = self._text_reader().documents(words, "words")
+        found = self._find(words, "words", batch_size)
+        return [
+            self._tag_set.of_words(document, read, tags)
+            for document, (read, tags, _) in zip(documents, found, strict=True)
+        ]
 
     def _find(self, x: Any, name: str, batch_size: int) -> list[tuple[Document, np.ndarray, np.ndarray]]:
         """For each document its units, the index of the best tag of each, and that tag's probability."""
@@ -336,7 +225,7 @@ class TokenClassifier(TextTask, keras_hub.models.Task):
         if not documents:
             raise ValueError(f"`{name}` is empty: there are no texts in it.")
         # A word that no token stands for is outside of everything.
-        best = [np.full(len(document.units), max(self._outside(), 0), "int32") for document in documents]
+        best = [np.full(len(document.units), max(self._tag_set.outside, 0), "int32") for document in documents]
         scores = [np.ones(len(document.units)) for document in documents]
         for indices, filled, length in batches_by_length(rows.lengths, batch_size, preprocessor.sequence_length):
             units = preprocessor.unit_table(rows, filled, length)
@@ -361,13 +250,6 @@ class TokenClassifier(TextTask, keras_hub.models.Task):
                 self._decoder.compile(jit_compile=False if keras.backend.backend() == "tensorflow" else "auto")
             tags, probabilities = self._decoder.predict_on_batch({**x, "decoded_mask": mask})
         return tags, np.take_along_axis(probabilities, tags[:, :, None].astype("int64"), axis=-1)[:, :, 0]
-
-    def _name(self, index: Any) -> Any:
-        return self.tags[index] if self.tags else int(index)
-
-    def _outside(self) -> int:
-        """The index of the tag of what is no entity, -1 if there is none."""
-        return self.tags.index("O") if self.scheme is not None and "O" in self.tags else -1
 
     def _text_reader(self) -> Any:
         if self.preprocessor is None:
@@ -399,55 +281,3 @@ class TokenClassifier(TextTask, keras_hub.models.Task):
             }
         )
         return config
-
-
-def _tags(labels: Any, scheme: str | None) -> Any:
-    """The names of the tags: the labels, or, of kinds of entities, the beginning and the inside of each."""
-    if labels is None or isinstance(labels, str):
-        return labels
-    labels = list(labels)
-    if scheme is None or not all(isinstance(label, str) for label in labels):
-        return labels
-    if any(label == "O" or label.startswith(("B-", "I-")) for label in labels):
-        read_spans(labels, "labels")  # all of them have to be tags then
-        return labels
-    return ["O", *(f"{place}-{label}" for label in labels for place in "BI")]
-
-
-def _is_list(values: Any) -> bool:
-    return hasattr(values, "__len__") and not isinstance(values, (str, bytes, dict))
-
-
-def _inside(units: list[tuple[int, int]], start: int, end: int) -> range:
-    """The units, in order and apart, that have characters from `start` to `end`."""
-    first = bisect.bisect_right(units, start, key=lambda unit: unit[1])
-    return range(first, max(first, bisect.bisect_left(units, end, key=lambda unit: unit[0])))
-
-
-def _checked_spans(text: str, y: Any, name: str) -> list[tuple[int, int, str]]:
-    found = []
-    for item in y:
-        try:
-            start, end, label = (item["start"], item["end"], item["label"]) if isinstance(item, dict) else item
-        except (KeyError, TypeError, ValueError):
-            raise ValueError(f"`{name}` must hold (start, end, label). Received: {describe(item)}") from None
-        whole = isinstance(start, Integral) and isinstance(end, Integral)
-        if not whole or not 0 <= int(start) < int(end) <= len(text):
-            raise ValueError(f"`{name}` holds a span outside of the text ({len(text)} characters): {describe(item)}")
-        (label,) = as_text_list([label], name)
-        found.append((int(start), int(end), label))
-    found.sort()
-    for (_, end, _), (start, _, _) in itertools.pairwise(found):
-        if start < end:
-            raise ValueError(f"`{name}` holds spans that overlap, at character {start}.")
-    return found
-
-
-def _owners(words: list[tuple[int, int]], parts: list[tuple[int, int]]) -> list[int]:
-    """The word that each of its parts lies in."""
-    owners, word = [], 0
-    for start, _ in parts:
-        while word + 1 < len(words) and words[word][1] <= start:
-            word += 1
-        owners.append(word)
-    return owners
