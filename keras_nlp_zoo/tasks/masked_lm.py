@@ -7,9 +7,10 @@ import keras_hub
 import numpy as np
 
 from keras_nlp_zoo.metrics import TokenAccuracy
+from keras_nlp_zoo.tasks.backbones import check_vocabulary, freeze_pooler, token_vectors
 from keras_nlp_zoo.tasks.labels import softmax
-from keras_nlp_zoo.tasks.task import RowParts, TextTask, check_vocabulary, freeze_pooler, token_vectors
-from keras_nlp_zoo.text.batching import TokenRows, batches_by_length
+from keras_nlp_zoo.tasks.task import TextTask
+from keras_nlp_zoo.text.batching import RowParts, TokenRows, batches_by_length
 from keras_nlp_zoo.text.inputs import as_text_list, describe
 from keras_nlp_zoo.text.masking_preprocessor import MaskingPreprocessor, MaskingRows
 from keras_nlp_zoo.text.preprocessor import TextPreprocessor, special_token_id, warn_if_cut

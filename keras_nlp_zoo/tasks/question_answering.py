@@ -8,7 +8,8 @@ import numpy as np
 from keras import ops
 
 from keras_nlp_zoo.layers.softmax import HIDDEN_SCORE
-from keras_nlp_zoo.tasks.task import TextTask, check_vocabulary, freeze_pooler, token_vectors
+from keras_nlp_zoo.tasks.backbones import check_vocabulary, freeze_pooler, token_vectors
+from keras_nlp_zoo.tasks.task import TextTask
 from keras_nlp_zoo.text.batching import batches_by_length
 from keras_nlp_zoo.text.inputs import as_numpy, as_text_list, describe
 from keras_nlp_zoo.text.question_preprocessor import CONTEXT, QUESTION, QuestionPreprocessor, Questions

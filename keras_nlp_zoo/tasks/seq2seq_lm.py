@@ -9,8 +9,8 @@ import numpy as np
 from keras import ops
 
 from keras_nlp_zoo.metrics import TokenAccuracy
+from keras_nlp_zoo.tasks.backbones import check_vocabulary
 from keras_nlp_zoo.tasks.generation import GeneratingTask, to_numpy
-from keras_nlp_zoo.tasks.task import check_vocabulary
 from keras_nlp_zoo.text.batching import PairFile, PairRows, TokenRows, batches_by_length, bucket_length
 from keras_nlp_zoo.text.inputs import as_text_list, describe
 from keras_nlp_zoo.text.preprocessor import special_token_id

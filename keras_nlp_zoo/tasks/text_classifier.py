@@ -8,8 +8,9 @@ import numpy as np
 
 from keras_nlp_zoo.layers import SequencePooling
 from keras_nlp_zoo.naming import suggest
+from keras_nlp_zoo.tasks.backbones import check_vocabulary, default_dropout
 from keras_nlp_zoo.tasks.labels import check_labels, softmax
-from keras_nlp_zoo.tasks.task import TextTask, check_vocabulary, default_dropout
+from keras_nlp_zoo.tasks.task import TextTask
 from keras_nlp_zoo.text.inputs import as_numpy
 
 

@@ -9,10 +9,11 @@ import numpy as np
 
 from keras_nlp_zoo.layers.crf import CRF, CRFDecoder
 from keras_nlp_zoo.metrics import TokenAccuracy
+from keras_nlp_zoo.tasks.backbones import check_vocabulary, default_dropout, freeze_pooler, token_vectors
 from keras_nlp_zoo.tasks.labels import check_labels, softmax
 from keras_nlp_zoo.tasks.tag_set import TagSet, is_list, tag_names
-from keras_nlp_zoo.tasks.task import RowParts, TextTask, check_vocabulary, default_dropout, freeze_pooler, token_vectors
-from keras_nlp_zoo.text.batching import batches_by_length
+from keras_nlp_zoo.tasks.task import TextTask
+from keras_nlp_zoo.text.batching import RowParts, batches_by_length
 from keras_nlp_zoo.text.inputs import as_numpy, describe
 from keras_nlp_zoo.text.tagging_preprocessor import Document, TaggingPreprocessor, TaggingRows
 from keras_nlp_zoo.training import CRFLoss, TokenCrossentropy

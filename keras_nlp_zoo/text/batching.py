@@ -178,6 +178,19 @@ class PairFile:
         return PairRows(self._source.finish(), self._target.finish())
 
 
+class RowParts:
+    """Collects the rows of a dataset, in memory; for rows that are more than token ids."""
+
+    def __init__(self) -> None:
+        self._parts: list[Any] = []
+
+    def append(self, rows: Any) -> None:
+        self._parts.append(rows)
+
+    def finish(self) -> Any:
+        return type(self._parts[0]).concatenate(self._parts) if self._parts else []
+
+
 class BucketedBatches(keras.utils.PyDataset):
     """Batches of rows of about equal length, for `fit`, `evaluate` and `predict`.
 

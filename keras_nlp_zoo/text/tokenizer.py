@@ -19,7 +19,6 @@ separate jamo; `strip_accents` takes marks off Latin, Greek, ... letters and lea
 import os
 import re
 import sys
-import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -29,12 +28,12 @@ import tokenizers
 from tokenizers import AddedToken, pre_tokenizers
 
 from keras_nlp_zoo.text.inputs import as_text_list, describe
+from keras_nlp_zoo.text.offsets import whole_characters
 from keras_nlp_zoo.text.tokenizer_kinds import KINDS, kind_of, pipeline, read_merges, read_vocabulary, unigram_model
 
 # One file in the Hugging Face format, so that other tools can read it.
 ASSET_FILE = "tokenizer.json"
 SPECIAL_TOKENS = {"pad": "[PAD]", "unknown": "[UNK]", "start": "[START]", "end": "[END]", "mask": "[MASK]"}
-_SPACE = "\u2581"  # as the kinds "bpe" and "unigram" write one
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -222,7 +221,7 @@ class Tokenizer(keras_hub.tokenizers.Tokenizer):
         texts = as_text_list(inputs, "inputs")
         encodings = self._encode(texts, special_tokens, offsets=True)
         return [
-            Encoding(encoding.ids, encoding.tokens, _whole_characters(text, encoding.tokens, encoding.offsets))
+            Encoding(encoding.ids, encoding.tokens, whole_characters(text, encoding.tokens, encoding.offsets))
             for text, encoding in zip(texts, encodings, strict=True)
         ]
 
@@ -368,28 +367,6 @@ class Tokenizer(keras_hub.tokenizers.Tokenizer):
             return encode(texts, add_special_tokens=False)
         except (TypeError, UnicodeEncodeError):  # half a surrogate pair, which UTF-8 cannot hold
             return encode([_SURROGATE.sub("\ufffd", text) for text in texts], add_special_tokens=False)
-
-
-def _whole_characters(text: str, tokens: list[str], offsets: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Offsets that take in the accents, vowel signs and jamo that follow a letter, and none for a space put in front.
-
-    The library counts of what is joined, or taken off, in normalisation only the letter, and of a space that is not
-    there the letter that follows.
-    """
-    whole = []
-    for i, (token, (start, end)) in enumerate(zip(tokens, offsets, strict=True)):
-        if token == _SPACE and not text[start:end].isspace():
-            end = start
-        following = offsets[i + 1][0] if i + 1 < len(offsets) else len(text)
-        while start < end < following and _joins(text[end]):
-            end += 1
-        whole.append((start, end))
-    return whole
-
-
-def _joins(character: str) -> bool:
-    """Whether a character continues the one before: a mark, or a vowel or final consonant of a Hangul syllable."""
-    return not character.isascii() and (unicodedata.category(character)[0] == "M" or "\u1160" <= character <= "\u11ff")
 
 
 class _TrainingTexts:
