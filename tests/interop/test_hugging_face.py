@@ -14,7 +14,7 @@ from transformers.models.bert.tokenization_bert_legacy import BertTokenizerLegac
 
 import keras_nlp_zoo as knz
 from keras_nlp_zoo.tasks.presets import open_preset, open_source
-from tests.conftest import ODD_TEXTS
+from tests.conftest import ODD_TEXTS, real_corpora
 
 # tests/parity runs this file on JAX and TensorFlow too, beside PyTorch.
 torch = pytest.importorskip("torch", reason="torch is the oracle, and not installed: see `tox -e parity`")
@@ -397,3 +397,27 @@ def test_a_checkpoint_of_the_world(minilm):
     mask = x["padding_mask"] == 1
     np.testing.assert_allclose(found["sequence_output"][mask], expected.last_hidden_state.numpy()[mask], atol=1e-5)
     np.testing.assert_allclose(found["pooled_output"], expected.pooler_output.numpy(), atol=1e-5)
+
+
+def test_a_thousand_sentences_of_reviews(minilm):
+    real_corpora()
+    texts = knz.datasets.load("mr", split="train")[0][:1000]
+    model = knz.create_model("bert", "text_classifier", preset=minilm, labels=["a", "b"])
+    expected = transformers.AutoTokenizer.from_pretrained(minilm)(texts)["input_ids"]
+    assert [ids[mask == 1].tolist() for ids, mask in in_batches(model.preprocessor, texts)] == expected
+
+
+def in_batches(preprocessor, texts):
+    for start in range(0, len(texts), 100):
+        x = preprocessor(texts[start : start + 100])
+        yield from zip(x["token_ids"], x["padding_mask"], strict=True)
+
+
+def test_the_call_of_the_article(minilm, tmp_path):
+    """bert-base's size and vocabulary, random weights; eight tokens, 768 wide."""
+    transformers.BertModel(transformers.BertConfig()).save_pretrained(tmp_path)
+    transformers.AutoTokenizer.from_pretrained(minilm).save_pretrained(tmp_path)
+    model = knz.create_model("bert", "text_classifier", preset=tmp_path, labels=["a", "b"])
+    x = {key: value[:, :8] for key, value in model.preprocessor(["I love natural language processing."]).items()}
+    assert x["padding_mask"].all()
+    assert model.backbone.predict(x, verbose=0)["sequence_output"].shape == (1, 8, 768)
