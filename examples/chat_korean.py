@@ -45,7 +45,7 @@ def main() -> None:
     tokenizer = knz.Tokenizer.train(train["encoder_text"] + train["decoder_text"], kind="unigram", vocabulary_size=8000)
     model = knz.create_model(args.model, tokenizer=tokenizer, sequence_length=32, **CONFIGS[args.model])
     model.compile(
-        keras.optimizers.Adam(5e-4, global_clipnorm=1.0),
+        knz.training.Adam(5e-4, global_clipnorm=1.0),
         loss=knz.training.TokenCrossentropy(label_smoothing=0.1),
         weighted_metrics=[knz.metrics.TokenAccuracy(), knz.metrics.Perplexity()],
         sampler=knz.samplers.BeamSearch(args.beams) if args.beams > 1 else "greedy",

@@ -132,13 +132,13 @@ def optimizer_for(name: str, real: bool, epoch: int, steps: int) -> keras.optimi
     average = {"use_ema": real, "ema_momentum": 0.999}
     if name != "transformer":
         rate = keras.optimizers.schedules.CosineDecay(1e-3 if real and name == "attention" else 3e-3, steps)
-        return keras.optimizers.Adam(rate, global_clipnorm=1.0, **average)
+        return knz.training.Adam(rate, global_clipnorm=1.0, **average)
     if real:
         rate = knz.training.InverseSquareRoot(1.5e-3, warmup_steps=2 * epoch)
     else:
         warmup = min(400, steps // 4)
         rate = keras.optimizers.schedules.CosineDecay(0.0, steps - warmup, warmup_target=3e-3, warmup_steps=warmup)
-    return keras.optimizers.Adam(rate, beta_2=0.98, epsilon=1e-9, **average)
+    return knz.training.Adam(rate, beta_2=0.98, epsilon=1e-9, **average)
 
 
 if __name__ == "__main__":

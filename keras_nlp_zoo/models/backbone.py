@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import keras_hub
 
+from keras_nlp_zoo.training import Adam
+
 
 class Backbone(keras_hub.models.Backbone):
     """Base of the backbones that are written in this package."""
@@ -20,7 +22,7 @@ class Backbone(keras_hub.models.Backbone):
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """The optimizer that a task compiles with when none is named."""
-        return keras.optimizers.Adam(1e-3)
+        return Adam(1e-3)
 
 
 def check_sizes(**sizes: Any) -> None:

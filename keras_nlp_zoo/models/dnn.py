@@ -11,6 +11,7 @@ import keras
 
 from keras_nlp_zoo.layers import SequencePooling, TokenEmbedding, WordDropout
 from keras_nlp_zoo.models.backbone import Backbone, check_rates, check_size_list, check_sizes
+from keras_nlp_zoo.training import AdamW
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
@@ -90,7 +91,7 @@ class DNNBackbone(Backbone):
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """Adam with weight decay: an average of words overfits before it has learnt."""
-        return keras.optimizers.AdamW(5e-4, weight_decay=0.3)
+        return AdamW(5e-4, weight_decay=0.3)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

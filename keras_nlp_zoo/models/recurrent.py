@@ -6,6 +6,7 @@ import keras
 
 from keras_nlp_zoo.layers import TokenEmbedding
 from keras_nlp_zoo.models.backbone import Backbone, check_rates, check_sizes
+from keras_nlp_zoo.training import Adam
 
 
 class RecurrentBackbone(Backbone):
@@ -82,7 +83,7 @@ class RecurrentBackbone(Backbone):
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """Adam with the gradient's norm kept below 1: through time it can explode (Pascanu et al. 2013)."""
-        return keras.optimizers.Adam(1e-3, global_clipnorm=1.0)
+        return Adam(1e-3, global_clipnorm=1.0)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

@@ -15,6 +15,7 @@ from keras_nlp_zoo.layers.recurrent import CELLS
 from keras_nlp_zoo.layers.softmax import masked_softmax
 from keras_nlp_zoo.models.backbone import check_rates, check_sizes
 from keras_nlp_zoo.models.encoder_decoder import EncoderDecoderBackbone
+from keras_nlp_zoo.training import Adam
 
 ATTENTIONS = (None, "additive", "dot")
 
@@ -156,7 +157,7 @@ class Seq2SeqBackbone(EncoderDecoderBackbone):
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """Adam with the gradient's norm kept below 1: through time it can explode (Pascanu et al. 2013)."""
-        return keras.optimizers.Adam(1e-3, global_clipnorm=1.0)
+        return Adam(1e-3, global_clipnorm=1.0)
 
     # === Decoding ===
 

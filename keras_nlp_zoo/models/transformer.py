@@ -18,6 +18,7 @@ from keras_nlp_zoo.models.transformer_parts import (
     drop_padding,
     embedding_initializer,
 )
+from keras_nlp_zoo.training import Adam
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
@@ -151,7 +152,7 @@ class TransformerBackbone(EncoderDecoderBackbone):
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """Adam as in section 5.3, at a constant rate."""
-        return keras.optimizers.Adam(5e-4, beta_2=0.98, epsilon=1e-9)
+        return Adam(5e-4, beta_2=0.98, epsilon=1e-9)
 
     def default_lora_layer_names(self) -> list[str]:
         return LORA_LAYER_NAMES

@@ -20,6 +20,7 @@ from keras_nlp_zoo.layers import (
 )
 from keras_nlp_zoo.layers.positions import KINDS
 from keras_nlp_zoo.models.backbone import Backbone, check_rates, check_sizes
+from keras_nlp_zoo.training import AdamW
 
 
 class TransformerPart(Backbone):
@@ -126,7 +127,7 @@ class TransformerPart(Backbone):
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """Adam with weight decay, and the gradient's norm kept below 1."""
-        return keras.optimizers.AdamW(5e-4, weight_decay=0.01, global_clipnorm=1.0)
+        return AdamW(5e-4, weight_decay=0.01, global_clipnorm=1.0)
 
     def default_lora_layer_names(self) -> list[str]:
         return LORA_LAYER_NAMES

@@ -219,7 +219,7 @@ class PeerTransformer(nn.Module):
 def classifier(name: str, vocabulary_size: int, head_dropout: float = 0.0, **config: Any) -> keras.Model:
     backbone = knz.registry.ARCHITECTURES[name].backbones["text_classifier"](vocabulary_size, dropout=0.0, **config)
     model = knz.TextClassifier(backbone, num_classes=2, dropout=head_dropout)
-    model.compile(keras.optimizers.Adam(1e-3), metrics=[])
+    model.compile(knz.training.Adam(1e-3), metrics=[])
     return model
 
 
@@ -227,13 +227,13 @@ def tagger(vocabulary_size: int, num_classes: int) -> keras.Model:
     backbone = knz.models.LSTMBackbone(vocabulary_size, bidirectional=True, dropout=0.0)
     logits = keras.layers.Dense(num_classes)(backbone.output["sequence_output"])
     model = keras.Model(backbone.input, logits)
-    model.compile(keras.optimizers.Adam(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.compile(knz.training.Adam(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     return model
 
 
 def translator(backbone: Any) -> keras.Model:
     model = knz.Seq2SeqLM(backbone)
-    model.compile(keras.optimizers.Adam(1e-3), weighted_metrics=[])
+    model.compile(knz.training.Adam(1e-3), weighted_metrics=[])
     return model
 
 
@@ -244,7 +244,7 @@ def keras_layer(layer: Any, vocabulary_size: int) -> keras.Model:
     words = keras.layers.Embedding(vocabulary_size, 100)(ids)
     logits = keras.layers.Dense(2)(layer(128)(words, mask=keras.ops.cast(mask, "bool")))
     model = keras.Model({"token_ids": ids, "padding_mask": mask}, logits)
-    model.compile(keras.optimizers.Adam(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.compile(knz.training.Adam(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     return model
 
 

