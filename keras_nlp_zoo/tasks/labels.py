@@ -1,4 +1,4 @@
-"""Names of classes, and their probabilities."""
+"""Classes: their names, their probabilities, the layer that tells them apart."""
 
 from typing import Any
 
@@ -28,3 +28,20 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     """Probabilities over the last axis, in float64."""
     exponents = np.exp(logits.astype("float64") - logits.max(axis=-1, keepdims=True))
     return exponents / exponents.sum(axis=-1, keepdims=True)
+
+
+class LabelledHead:
+    """What tasks share whose head is one dense layer, `output_dense`, with an output for each class."""
+
+    output_dense: Any
+
+    def load_head(self, source: Any) -> None:
+        kernel, bias = source.tensors("classifier.weight", "classifier.bias")
+        self.output_dense.set_weights([kernel.T, bias])
+
+    @classmethod
+    def _load_saved(cls, loader: Any, load_weights: bool, kwargs: dict[str, Any]) -> Any:
+        new_head = "labels" in kwargs or "num_classes" in kwargs
+        if new_head:
+            kwargs = {"labels": None, "num_classes": None, **kwargs}
+        return loader.load_task(cls, load_weights, not new_head, **kwargs)

@@ -23,7 +23,7 @@ class MaskedLM(TextTask, keras_hub.models.MaskedLM):
     """Guesses tokens that are hidden in a text from those on both sides of them.
 
     `fit` takes texts alone and hides some of their tokens, others in every epoch; `fill` says what may stand where a
-    text has `[MASK]`.
+    text has `[MASK]`. `predict` gives logits `(n, masks, vocabulary_size)` for texts of which some tokens are hidden.
 
     Paper: Devlin et al. (2019), https://arxiv.org/abs/1810.04805, section 3.1.
 
@@ -124,19 +124,6 @@ class MaskedLM(TextTask, keras_hub.models.MaskedLM):
         generator = rows.generator if seed is None else np.random.default_rng((seed, first_pass))
         rows = MaskingRows(rows.tokens, rows.groups, rows.mask_rate, generator if endless else None)
         return super()._bucket(rows, y, sample_weight, batch_size, seed, endless, first_pass)
-
-    def predict(
-        self,
-        x: Any,
-        batch_size: int | None = None,
-        verbose: Any = "auto",
-        steps: int | None = None,
-        callbacks: Any = None,
-    ) -> Any:
-        """Logits `(n, masks, vocabulary_size)` of texts, of which some tokens are hidden, or of ready arrays."""
-        if self._takes_texts(x):
-            x = self.preprocessor(x)[0]
-        return self._ready_predict(x=x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks)
 
     # === Using ===
 

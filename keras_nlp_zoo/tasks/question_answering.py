@@ -23,7 +23,7 @@ class QuestionAnswering(TextTask, keras_hub.models.Task):
     """Finds where in a context the answer to a question stands, over an encoder of this package or of KerasHub.
 
     A dense layer gives each token a score as the answer's first and as its last token. Contexts of any length are
-    read in windows that overlap.
+    read in windows that overlap. `predict` gives logits `(windows, length, 2)`, `answer` makes answers of them.
 
     Papers: Rajpurkar et al. (2016), https://arxiv.org/abs/1606.05250 (SQuAD); Devlin et al. (2019),
     https://arxiv.org/abs/1810.04805, sections 4.2 and 4.3.
@@ -130,19 +130,6 @@ class QuestionAnswering(TextTask, keras_hub.models.Task):
         return encoded.rows, y, sample_weight
 
     # === Using ===
-
-    def predict(
-        self,
-        x: Any,
-        batch_size: int | None = None,
-        verbose: Any = "auto",
-        steps: int | None = None,
-        callbacks: Any = None,
-    ) -> Any:
-        """Logits `(windows, length, 2)` of questions or ready arrays; `answer` makes answers of them."""
-        if self._takes_texts(x):
-            x = self.preprocessor(x)
-        return self._ready_predict(x=x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks)
 
     def answer(self, question: Any, context: Any, num_answers: int | None = None, batch_size: int = 32) -> Any:
         """The answers to questions.

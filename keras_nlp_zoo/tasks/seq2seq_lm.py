@@ -32,7 +32,8 @@ class Seq2SeqLM(GeneratingTask, keras_hub.models.Seq2SeqLM):
 
     `fit` takes `{"encoder_text": sources, "decoder_text": targets}` and no `y`; the decoder reads the target and
     learns to say each of its tokens from the ones before (teacher forcing). `generate` writes targets token by
-    token, each step reading only the last token (recurrent states, or cached keys and values).
+    token, each step reading only the last token (recurrent states, or cached keys and values). `predict` gives logits
+    `(n, target_length, vocabulary_size)`, the targets given.
 
     Args:
         backbone: a `knz.models.Seq2SeqBackbone`, a `TransformerBackbone`, or another `EncoderDecoderBackbone`.
@@ -129,19 +130,6 @@ class Seq2SeqLM(GeneratingTask, keras_hub.models.Seq2SeqLM):
         if y is not None:
             raise ValueError("`y` must be left out: the texts in `x` say what is to be learnt.")
         return self.preprocessor(x, sample_weight=sample_weight)
-
-    def predict(
-        self,
-        x: Any,
-        batch_size: int | None = None,
-        verbose: Any = "auto",
-        steps: int | None = None,
-        callbacks: Any = None,
-    ) -> Any:
-        """Logits `(n, target_length, vocabulary_size)` with the targets given; `generate` writes them."""
-        if self._takes_texts(x):
-            x = self.preprocessor(x)[0]
-        return self._ready_predict(x=x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks)
 
     @classmethod
     def preprocessor_for(cls, backbone: Any, tokenizer: Any, **kwargs: Any) -> Any:

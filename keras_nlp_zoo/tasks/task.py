@@ -178,7 +178,12 @@ class TextTask(PresetTask):
         callbacks: Any = None,
     ) -> Any:
         """The model's outputs for texts or ready arrays, in the order of `x`. As `keras.Model.predict`."""
-        if not self._takes_texts(x):
+        takes_texts = self._takes_texts(x)
+        if takes_texts and self.targets_in_texts:
+            # All in one array: a text may be several rows, which have to stay together.
+            ready, takes_texts = self.preprocessor(x), False
+            x = ready[0] if isinstance(ready, tuple) else ready
+        if not takes_texts:
             return self._ready_predict(x=x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks)
         if steps is not None:
             raise ValueError("`steps` does not go with texts, whose batches are not in the order of `x`.")

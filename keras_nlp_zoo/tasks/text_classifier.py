@@ -9,13 +9,13 @@ import numpy as np
 from keras_nlp_zoo.layers import SequencePooling
 from keras_nlp_zoo.naming import suggest
 from keras_nlp_zoo.tasks.backbones import check_vocabulary, default_dropout
-from keras_nlp_zoo.tasks.labels import check_labels, softmax
+from keras_nlp_zoo.tasks.labels import LabelledHead, check_labels, softmax
 from keras_nlp_zoo.tasks.task import TextTask
 from keras_nlp_zoo.text.inputs import as_numpy
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
-class TextClassifier(TextTask, keras_hub.models.TextClassifier):
+class TextClassifier(LabelledHead, TextTask, keras_hub.models.TextClassifier):
     """Puts a text into one of several classes, over a backbone of this package or of KerasHub.
 
     The backbone's vector for the text goes through dropout and one dense layer; `predict` gives the logits
@@ -140,17 +140,6 @@ class TextClassifier(TextTask, keras_hub.models.TextClassifier):
         return dict(zip(keys, map(float, class_weight.values()), strict=True))
 
     head_architecture = "ForSequenceClassification"
-
-    def load_head(self, source: Any) -> None:
-        kernel, bias = source.tensors("classifier.weight", "classifier.bias")
-        self.output_dense.set_weights([kernel.T, bias])
-
-    @classmethod
-    def _load_saved(cls, loader: Any, load_weights: bool, kwargs: dict[str, Any]) -> Any:
-        new_head = "labels" in kwargs or "num_classes" in kwargs
-        if new_head:
-            kwargs = {"labels": None, "num_classes": None, **kwargs}
-        return loader.load_task(cls, load_weights, not new_head, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

@@ -10,7 +10,7 @@ import numpy as np
 from keras_nlp_zoo.layers.crf import CRF, CRFDecoder
 from keras_nlp_zoo.metrics import TokenAccuracy
 from keras_nlp_zoo.tasks.backbones import check_vocabulary, default_dropout, freeze_pooler, token_vectors
-from keras_nlp_zoo.tasks.labels import check_labels, softmax
+from keras_nlp_zoo.tasks.labels import LabelledHead, check_labels, softmax
 from keras_nlp_zoo.tasks.tag_set import TagSet, is_list, tag_names
 from keras_nlp_zoo.tasks.task import TextTask
 from keras_nlp_zoo.text.batching import RowParts, batches_by_length
@@ -22,12 +22,13 @@ SCHEMES = ("bio", None)
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
-class TokenClassifier(TextTask, keras_hub.models.Task):
+class TokenClassifier(LabelledHead, TextTask, keras_hub.models.Task):
     """Labels the words of a text and finds the entities in it, over a backbone of this package or of KerasHub.
 
     `fit` takes lists of words and of their BIO tags (`"B-PER"` begins a person, `"I-PER"` continues it, `"O"` is
     outside), or texts and the character spans of their entities. A word is learnt at its first token; texts longer
-    than the model reads are read in windows, none of their words is dropped.
+    than the model reads are read in windows, none of their words is dropped. `predict` gives logits
+    `(windows, length, num_tags)`, `tag` makes entities of them.
 
     Papers: Collobert et al. (2011), https://arxiv.org/abs/1103.0398; with a CRF over an LSTM Huang et al. (2015),
     https://arxiv.org/abs/1508.01991; over BERT Devlin et al. (2019), https://arxiv.org/abs/1810.04805, section 5.3.
@@ -172,19 +173,6 @@ class TokenClassifier(TextTask, keras_hub.models.Task):
 
     # === Using ===
 
-    def predict(
-        self,
-        x: Any,
-        batch_size: int | None = None,
-        verbose: Any = "auto",
-        steps: int | None = None,
-        callbacks: Any = None,
-    ) -> Any:
-        """Logits `(windows, length, num_tags)` of texts or ready arrays; `tag` makes entities of them."""
-        if self._takes_texts(x):
-            x = self.preprocessor(x)
-        return self._ready_predict(x=x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks)
-
     def tag(self, texts: Any, batch_size: int = 32) -> Any:
         """The entities of each text.
 
@@ -256,19 +244,6 @@ class TokenClassifier(TextTask, keras_hub.models.Task):
         if self.preprocessor is None:
             raise ValueError("This task has no preprocessor to read texts with: use `predict` on ready arrays.")
         return self.preprocessor
-
-    # === Presets ===
-
-    def load_head(self, source: Any) -> None:
-        kernel, bias = source.tensors("classifier.weight", "classifier.bias")
-        self.output_dense.set_weights([kernel.T, bias])
-
-    @classmethod
-    def _load_saved(cls, loader: Any, load_weights: bool, kwargs: dict[str, Any]) -> Any:
-        new_head = "labels" in kwargs or "num_classes" in kwargs
-        if new_head:
-            kwargs = {"labels": None, "num_classes": None, **kwargs}
-        return loader.load_task(cls, load_weights, not new_head, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
