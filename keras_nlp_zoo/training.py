@@ -199,6 +199,7 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
         return {"peak": self.peak, "warmup": self.warmup, "steps": None, "start": 0}
 
 
+# mypy does not know what a mixin is mixed into: an Adam of Keras, whose methods `super()` finds.
 class _SameSteps:
     """Makes an Adam of Keras right on TensorFlow and fast on PyTorch.
 

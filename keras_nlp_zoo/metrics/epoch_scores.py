@@ -38,7 +38,7 @@ class EpochScores(keras.callbacks.Callback):
 
     def scores(self) -> dict[str, float]:
         """The scores of the model as it is now, by their names."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must say what it scores.")  # spans, answers: each its own
 
     def on_train_begin(self, logs: Any = None) -> None:
         if not hasattr(self.model, self.method):

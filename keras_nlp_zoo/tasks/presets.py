@@ -72,6 +72,7 @@ class PresetTask(_Mixin):
 
     def load_head(self, source: Any) -> None:
         """Takes the head's weights from a checkpoint with the head of this task."""
+        # Not reached but by a task that names a `head_architecture` and forgets this.
         raise NotImplementedError(f"{type(self).__name__} reads no heads of other packages.")
 
     @classmethod
