@@ -31,8 +31,11 @@ ODD_TEXTS = [
 
 
 @pytest.fixture(autouse=True)
-def _fixed_seed():
+def _fixed_seed(request):
+    """Each test begins with the same numbers, whichever tests ran before it in its process."""
     keras.utils.set_random_seed(0)
+    if hasattr(request.module, "RANDOM"):
+        request.module.RANDOM.seed(0)
 
 
 @pytest.fixture(scope="session")

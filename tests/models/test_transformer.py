@@ -279,5 +279,6 @@ def test_learns_to_reverse():
         "decoder_token_ids": target[:, :-1],
         "decoder_padding_mask": np.ones_like(source),
     }
-    history = model.fit(inputs, target[:, 1:], batch_size=32, epochs=20, verbose=0).history
-    assert history["accuracy"][-1] > 0.97, history["accuracy"]
+    history = model.fit(inputs, target[:, 1:], batch_size=32, epochs=30, verbose=0).history
+    # Of 36 runs (six seeds, two rates, three backends) the worst ended at 0.966; one that guesses has 0.125.
+    assert history["accuracy"][-1] > 0.95, history["accuracy"]
