@@ -2,11 +2,12 @@
 
 from keras_nlp_zoo import datasets, interop, layers, metrics, models, plots, samplers, text, training
 from keras_nlp_zoo.registry import create_model, list_models
-from keras_nlp_zoo.tasks import MaskedLM, QuestionAnswering, Seq2SeqLM, TextClassifier, TokenClassifier
+from keras_nlp_zoo.tasks import CausalLM, MaskedLM, QuestionAnswering, Seq2SeqLM, TextClassifier, TokenClassifier
 from keras_nlp_zoo.text import Tokenizer
 
 __version__ = "0.1.0"
 __all__ = [
+    "CausalLM",
     "MaskedLM",
     "QuestionAnswering",
     "Seq2SeqLM",

@@ -25,9 +25,9 @@ class Architecture(NamedTuple):
     loads: Any = None
 
 
-def _reader(backbone: Any) -> Architecture:
-    """An architecture with a vector for every token, which labels texts and their words."""
-    return Architecture({"text_classifier": backbone, "token_classifier": backbone})
+def _reader(backbone: Any, *more: str) -> Architecture:
+    """An architecture with a vector for every token, which labels texts and their words, and may serve more tasks."""
+    return Architecture(dict.fromkeys(("text_classifier", "token_classifier", *more), backbone))
 
 
 TASKS: dict[str, type[TextTask]] = {
@@ -36,14 +36,15 @@ TASKS: dict[str, type[TextTask]] = {
     "question_answering": tasks.QuestionAnswering,
     "masked_lm": tasks.MaskedLM,
     "seq2seq_lm": tasks.Seq2SeqLM,
+    "causal_lm": tasks.CausalLM,
 }
 
 ARCHITECTURES = {
     "dnn": Architecture({"text_classifier": models.DNNBackbone}),
     "cnn": _reader(models.CNNBackbone),
-    "rnn": _reader(models.RNNBackbone),
-    "lstm": _reader(models.LSTMBackbone),
-    "gru": _reader(models.GRUBackbone),
+    "rnn": _reader(models.RNNBackbone, "causal_lm"),
+    "lstm": _reader(models.LSTMBackbone, "causal_lm"),
+    "gru": _reader(models.GRUBackbone, "causal_lm"),
     "seq2seq": Architecture({"seq2seq_lm": models.Seq2SeqBackbone}, {"reverse_source": True}),
     "attention": Architecture(
         {"seq2seq_lm": models.Seq2SeqBackbone}, {"attention": "additive", "cell": "gru", "bidirectional": True}
@@ -54,12 +55,14 @@ ARCHITECTURES = {
             "text_classifier": models.TransformerEncoderBackbone,
             "token_classifier": models.TransformerEncoderBackbone,
             "question_answering": models.TransformerEncoderBackbone,
+            "causal_lm": models.TransformerDecoderBackbone,
         }
     ),
     "bert": Architecture(
         dict.fromkeys(("text_classifier", "token_classifier", "question_answering", "masked_lm"), models.BertBackbone),
         loads=keras_hub.models.BertBackbone,
     ),
+    "gpt2": Architecture(dict.fromkeys(("causal_lm", "text_classifier"), models.GPT2Backbone)),
 }
 
 

@@ -15,6 +15,7 @@ from keras_hub.src.utils import preset_utils
 from keras_hub.src.utils.transformers.safetensor_utils import SafetensorLoader
 from tokenizers import decoders, models, normalizers, pre_tokenizers
 
+from keras_nlp_zoo.interop.gpt2 import gpt2_from_hugging_face
 from keras_nlp_zoo.models.bert import BertBackbone
 from keras_nlp_zoo.text.tokenizer import Tokenizer
 
@@ -45,7 +46,12 @@ class HuggingFaceCheckpoint:
         self.config = loader.config
 
     def backbone(self, load_weights: bool, **kwargs: Any) -> Any:
-        """KerasHub's backbone; of BERT ours, with the activation and the dropout it was trained with."""
+        """KerasHub's backbone; of BERT ours, with the activation and the dropout it was trained with, and of GPT-2."""
+        if self.config["model_type"] == "gpt2":
+            activation = self.config.get("activation_function", "gelu_new")
+            with _Weights(self.preset) as weights:
+                read = weights.get_tensor if load_weights else None
+                return gpt2_from_hugging_face(self.config, read, ACTIVATIONS.get(activation, activation), **kwargs)
         if self.config["model_type"] != "bert":
             return self.loader.load_backbone(self.loader.check_backbone_class(), load_weights, **kwargs)
         if self.config.get("position_embedding_type", "absolute") != "absolute":

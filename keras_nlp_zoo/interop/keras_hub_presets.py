@@ -10,6 +10,7 @@ import tokenizers
 from keras_hub.src.utils import preset_utils
 from tokenizers import decoders, models, normalizers, pre_tokenizers
 
+from keras_nlp_zoo.interop.gpt2 import gpt2_from_keras_hub
 from keras_nlp_zoo.text.tokenizer import Tokenizer
 
 
@@ -28,7 +29,8 @@ class KerasHubPreset:
         self._dense: Any = None
 
     def backbone(self, load_weights: bool, **kwargs: Any) -> Any:
-        return self.loader.load_backbone(self.loader.check_backbone_class(), load_weights, **kwargs)
+        backbone = self.loader.load_backbone(self.loader.check_backbone_class(), load_weights, **kwargs)
+        return gpt2_from_keras_hub(backbone) if type(backbone) is keras_hub.models.GPT2Backbone else backbone
 
     def tokenizer(self) -> Any:
         """Its tokenizer, see `convert_tokenizer`; None if there is none."""

@@ -7,6 +7,8 @@ import numpy as np
 from keras import ops
 
 KINDS = ("sinusoidal", "learned")
+# Of weights that are added as they are: GPT-2's and BERT's.
+UNSCALED_DEVIATION = 0.02
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
@@ -21,6 +23,7 @@ class PositionEncoding(keras.layers.Layer):
     Args:
         max_sequence_length: int. The most positions.
         kind: `"sinusoidal"` or `"learned"`.
+        scale: bool. Whether the vectors are scaled.
 
     Call arguments:
         inputs: float `(batch, length, dim)`.
@@ -36,7 +39,7 @@ class PositionEncoding(keras.layers.Layer):
         vectors = PositionEncoding(512)(np.ones((2, 9, 8)))  # (2, 9, 8)
     """
 
-    def __init__(self, max_sequence_length: int, kind: str = "sinusoidal", **kwargs: Any):
+    def __init__(self, max_sequence_length: int, kind: str = "sinusoidal", scale: bool = True, **kwargs: Any):
         super().__init__(**kwargs)
         limit = max_sequence_length
         if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
@@ -45,14 +48,16 @@ class PositionEncoding(keras.layers.Layer):
             raise ValueError(f"`kind` must be one of {', '.join(KINDS)}. Received: kind={kind!r}")
         self.max_sequence_length = max_sequence_length
         self.kind = kind
+        self.scale = scale
         self.supports_masking = True
 
     def build(self, inputs_shape: Any) -> None:
         dim = inputs_shape[-1]
-        self.scale = dim**0.5
+        self.factor = dim**0.5
         if self.kind == "learned":
+            deviation = dim**-0.5 if self.scale else UNSCALED_DEVIATION
             self.table = self.add_weight(
-                (self.max_sequence_length, dim), keras.initializers.RandomNormal(stddev=dim**-0.5), name="positions"
+                (self.max_sequence_length, dim), keras.initializers.RandomNormal(stddev=deviation), name="positions"
             )
         else:
             self.table = _sinusoids(self.max_sequence_length, dim)
@@ -70,13 +75,15 @@ class PositionEncoding(keras.layers.Layer):
         else:
             positions = ops.take(self.table, start_index + ops.arange(length), axis=0)
         positions = ops.cast(positions, inputs.dtype)  # (length, dim)
-        return (inputs + positions) * self.scale if self.kind == "learned" else inputs * self.scale + positions
+        if not self.scale:
+            return inputs + positions
+        return (inputs + positions) * self.factor if self.kind == "learned" else inputs * self.factor + positions
 
     def compute_output_shape(self, inputs_shape: Any) -> Any:
         return inputs_shape
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "max_sequence_length": self.max_sequence_length, "kind": self.kind}
+        return {**super().get_config(), "max_sequence_length": self.max_sequence_length, "kind": self.kind, "scale": self.scale}
 
 
 def _sinusoids(length: int, dim: int) -> np.ndarray:

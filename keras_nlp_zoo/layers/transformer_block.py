@@ -80,9 +80,9 @@ class Block(keras.layers.Layer):
         """
         query, key, value = self.attention.read(self._before(inputs, self.attention_norm))
         if cache is not None:
-            place = (0, 0, index, 0)
-            key, value = ops.slice_update(cache[0], place, key), ops.slice_update(cache[1], place, value)
-        added, scores = self.attention.attend(query, key, value, bias)
+            key, value = put(cache[0], key, index), put(cache[1], value, index)
+        seen = None if bias is None else bias.shape[-1]
+        added, scores = self.attention.attend(query, key[:, :, :seen], value[:, :, :seen], bias)
         x = self._after(inputs, added, self.attention_norm, training)
         memory_scores = None
         if self.cross_attention is not None:
@@ -164,6 +164,17 @@ def _dense(layer: keras.layers.Layer, units: int, name: str, dim: int, activatio
     dense = keras.layers.Dense(units, activation=activation, dtype=layer.dtype_policy, name=name)
     dense.build((None, None, dim))
     return dense
+
+
+def put(cache: Any, values: Any, index: Any) -> Any:
+    """The cache `(batch, heads, max_length, head_dim)` with values from `index` on; written in place on PyTorch.
+
+    XLA writes in place by itself. PyTorch's `slice_update` copies the cache, all of it at every step.
+    """
+    if keras.backend.backend() != "torch":
+        return ops.slice_update(cache, (0, 0, index, 0), values)
+    cache[:, :, int(index) : int(index) + values.shape[2]] = values
+    return cache
 
 
 def hide(mask: Any) -> Any:

@@ -125,7 +125,7 @@ class TransformerDecoder(Stack):
         Args:
             inputs: float `(batch, length, dim)`; of one position, or of several at once.
             index: int or scalar tensor. Where the first of them stands; all before it have been read.
-            cache: what `start` or the step before returned.
+            cache: what `start` or the step before returned. PyTorch changes it.
 
         Returns:
             What a call would have returned for these positions, `(batch, length, dim)`, and the next cache.
@@ -133,7 +133,9 @@ class TransformerDecoder(Stack):
         cache, memory, memory_mask = cache
         memory_bias = hide(memory_mask) if self.cross_attention else None
         x = ops.convert_to_tensor(inputs, self.compute_dtype)
-        bias = self._causal_bias(index, x, ops.shape(cache[0][0])[2])
+        # Where nothing is compiled the shapes may change: what is still empty is not looked at.
+        compiled = keras.backend.backend() != "torch"
+        bias = self._causal_bias(index, x, cache[0][0].shape[2] if compiled else int(index) + x.shape[1])
         after = []
         for i, block in enumerate(self.blocks):
             read = memory[i] if self.cross_attention else None

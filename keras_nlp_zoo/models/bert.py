@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import keras_hub
 
+from keras_nlp_zoo.layers.gelu import activation_name, get_activation
+
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
 class BertBackbone(keras_hub.models.BertBackbone):
@@ -60,7 +62,7 @@ class BertBackbone(keras_hub.models.BertBackbone):
             num_segments=num_segments,
             **kwargs,
         )
-        self.activation = _activation(activation)
+        self.activation = get_activation(activation)
         self.layer_norm_epsilon = layer_norm_epsilon
         # KerasHub's constructor leaves no choice. A layer's own attribute too, so that config and computation agree.
         self.embeddings_layer_norm.epsilon = layer_norm_epsilon
@@ -70,17 +72,8 @@ class BertBackbone(keras_hub.models.BertBackbone):
             layer._self_attention_layer_norm.epsilon = layer._feedforward_layer_norm.epsilon = layer_norm_epsilon
 
     def get_config(self) -> dict[str, Any]:
-        name = "gelu_approximate" if self.activation is gelu_approximate else None
         return {
             **super().get_config(),
-            "activation": name or keras.activations.serialize(self.activation),
+            "activation": activation_name(self.activation),
             "layer_norm_epsilon": self.layer_norm_epsilon,
         }
-
-
-def gelu_approximate(x: Any) -> Any:
-    return keras.activations.gelu(x, approximate=True)
-
-
-def _activation(activation: Any) -> Any:
-    return gelu_approximate if activation == "gelu_approximate" else keras.activations.get(activation)

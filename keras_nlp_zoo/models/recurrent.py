@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+from keras import ops
 
 from keras_nlp_zoo.layers import TokenEmbedding
 from keras_nlp_zoo.models.backbone import Backbone, check_rates, check_sizes
@@ -68,7 +69,7 @@ class RecurrentBackbone(Backbone):
             words = self.dropout_layer(words)
         sequence, *states = self.recurrent(words, mask=inputs["padding_mask"])
         hidden = states[: num_layers * (2 if bidirectional else 1)]
-        pooled = keras.ops.concatenate(hidden[-2:], axis=-1) if bidirectional else hidden[-1]
+        pooled = ops.concatenate(hidden[-2:], axis=-1) if bidirectional else hidden[-1]
         super().__init__(
             inputs=inputs, outputs={"sequence_output": sequence, "pooled_output": pooled}, dtype=dtype, **kwargs
         )
@@ -84,6 +85,42 @@ class RecurrentBackbone(Backbone):
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """Adam with the gradient's norm kept below 1: through time it can explode (Pascanu et al. 2013)."""
         return Adam(1e-3, global_clipnorm=1.0)
+
+    # === Decoding ===
+
+    def start_decoding(self, token_ids: Any, padding_mask: Any, max_length: int) -> Any:
+        """Reads the beginning of a text.
+
+        Args:
+            token_ids: int `(batch, length)`.
+            padding_mask: int `(batch, length)`; 1 = a token to be read.
+            max_length: int. The most tokens that will be read; a recurrent network has no limit.
+
+        Returns:
+            The cache for `decode_step`: the states of all layers, each `(batch, hidden_dim)`.
+
+        Raises:
+            ValueError: a bidirectional network, which has to know how a text ends.
+        """
+        if self.bidirectional:
+            raise ValueError("`bidirectional` networks write no texts: they read from the end too.")
+        _, *states = self.recurrent(self.token_embedding(token_ids), mask=padding_mask)
+        # TensorFlow forgets the size of the batch in there, and its loops ask for it.
+        return tuple(ops.reshape(state, (ops.shape(token_ids)[0], self.hidden_dim)) for state in states)
+
+    def decode_step(self, token_ids: Any, index: Any, cache: Any) -> tuple[Any, Any]:
+        """Reads the next token of each row.
+
+        Args:
+            token_ids: int `(batch,)`.
+            index: int scalar; where they stand, which does not matter here.
+            cache: what `start_decoding` or the step before returned.
+
+        Returns:
+            Their `sequence_output` `(batch, hidden_dim)`, and the next cache.
+        """
+        outputs, states = self.recurrent.step(self.token_embedding(token_ids), list(cache))
+        return outputs, tuple(states)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

@@ -18,7 +18,7 @@ from keras_nlp_zoo.layers import (
     TransformerDecoder,
     TransformerEncoder,
 )
-from keras_nlp_zoo.layers.positions import KINDS
+from keras_nlp_zoo.layers.positions import KINDS, UNSCALED_DEVIATION
 from keras_nlp_zoo.models.backbone import Backbone, check_rates, check_sizes
 from keras_nlp_zoo.training import AdamW
 
@@ -40,6 +40,7 @@ class TransformerPart(Backbone):
         positions: `"sinusoidal"`, as in the paper, or `"learned"`.
         activation: str or function. The activation of the feed-forward layers.
         final_norm: bool. Whether the output of the last block is normalised once more.
+        scale_embeddings: bool. Whether the tokens' vectors are multiplied by the root of their width, section 3.4.
 
     Raises:
         ValueError: an argument out of its range; called with more than `max_sequence_length` tokens.
@@ -58,6 +59,7 @@ class TransformerPart(Backbone):
         positions: str = "sinusoidal",
         activation: Any = "relu",
         final_norm: bool = True,
+        scale_embeddings: bool = True,
         dtype: Any = None,
         **kwargs: Any,
     ):
@@ -76,11 +78,13 @@ class TransformerPart(Backbone):
         self.token_embedding = TokenEmbedding(
             vocabulary_size,
             hidden_dim,
-            embeddings_initializer=embedding_initializer(hidden_dim),
+            embeddings_initializer=embedding_initializer(hidden_dim, scale_embeddings),
             dtype=dtype,
             name="embedding",
         )
-        self.position_encoding = PositionEncoding(max_sequence_length, positions, dtype=dtype, name="positions")
+        self.position_encoding = PositionEncoding(
+            max_sequence_length, positions, scale_embeddings, dtype=dtype, name="positions"
+        )
         self.dropout_layer = keras.layers.Dropout(dropout, dtype=dtype, name="dropout")
         self.stack = self.make_stack(
             num_layers=num_layers,
@@ -106,6 +110,7 @@ class TransformerPart(Backbone):
         self.positions = positions
         self.activation = keras.activations.get(activation)
         self.final_norm = final_norm
+        self.scale_embeddings = scale_embeddings
 
         # === Functional ===
         inputs = self.text_inputs()
@@ -147,6 +152,7 @@ class TransformerPart(Backbone):
                 "positions": self.positions,
                 "activation": keras.activations.serialize(self.activation),
                 "final_norm": self.final_norm,
+                "scale_embeddings": self.scale_embeddings,
             }
         )
         return config
@@ -190,23 +196,29 @@ class TransformerDecoderBackbone(TransformerPart):
         outputs["sequence_output"].shape  # (2, 9, 16)
     """
 
+    # Tokens are scored by their own vectors.
+    tie_embeddings = True
+
     def make_stack(self, **options: Any) -> Any:
         return TransformerDecoder(**options, cross_attention=False, name="decoder")
 
     # === Decoding ===
 
-    def start_decoding(self, batch_size: Any, max_length: int) -> Any:
-        """Makes room for the keys and values of a text.
+    def start_decoding(self, token_ids: Any, padding_mask: Any, max_length: int) -> Any:
+        """Reads the beginning of a text, all of it at once.
 
         Args:
-            batch_size: int, or a scalar tensor.
+            token_ids: int `(batch, length)`.
+            padding_mask: int `(batch, length)`; 1 = a token to be read, in all rows the same number of them.
             max_length: int. The most tokens that will be read.
 
         Returns:
             The cache for `decode_step`: a tree of tensors whose first axis is the batch.
         """
         check_decoding_length(max_length, self.max_sequence_length)
-        return self.stack.start(batch_size, max_length)
+        cache = self.stack.start(ops.shape(token_ids)[0], max_length)
+        # What stands after the beginning is read too, and written over before anything looks at it.
+        return self.decode_step(token_ids, 0, cache)[1]
 
     def decode_step(self, token_ids: Any, index: Any, cache: Any) -> tuple[Any, Any]:
         """Reads the next token of each row, or the next few.
@@ -266,9 +278,9 @@ def check_decoding_length(max_length: int, max_sequence_length: int) -> None:
         )
 
 
-def embedding_initializer(hidden_dim: int) -> keras.initializers.Initializer:
+def embedding_initializer(hidden_dim: int, scale: bool = True) -> keras.initializers.Initializer:
     """Vectors that are one long: multiplied by the root of their width, section 3.4, their elements have variance 1."""
-    return keras.initializers.RandomNormal(stddev=hidden_dim**-0.5)
+    return keras.initializers.RandomNormal(stddev=hidden_dim**-0.5 if scale else UNSCALED_DEVIATION)
 
 
 def drop_padding(sequence: Any, mask: Any) -> Any:

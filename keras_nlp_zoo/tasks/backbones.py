@@ -24,8 +24,8 @@ def token_vectors(backbone: Any, features: Any) -> Any:
 
 
 def default_dropout(backbone: Any) -> float:
-    """Before a head: 0.5 over a backbone that is trained from scratch, BERT's 0.1 over one of KerasHub."""
-    return 0.5 if hasattr(backbone, "default_optimizer") else 0.1
+    """Before a head: 0.5 over a backbone that is trained from scratch, BERT's 0.1 over one that comes trained."""
+    return 0.1 if getattr(backbone, "default_optimizer", None) is None else 0.5
 
 
 def freeze_pooler(backbone: Any) -> Any:

@@ -11,6 +11,7 @@ from keras import ops
 
 from keras_nlp_zoo.tasks.task import TextTask
 from keras_nlp_zoo.text.inputs import as_text_list
+from keras_nlp_zoo.text.preprocessor import special_token_id
 
 
 class GeneratingTask(TextTask):
@@ -28,12 +29,14 @@ class GeneratingTask(TextTask):
         return {**config, "sampler": keras.saving.serialize_keras_object(self.sampler)} if config else config
 
     @contextmanager
-    def _decoding_with(self, sampler: Any) -> Iterator[Any]:
-        """The compiled `generate_step`, for a time with another sampler."""
+    def _decoding_with(self, sampler: Any, seed: int | None = None) -> Iterator[Any]:
+        """The compiled `generate_step`, for a time with another sampler; with random numbers from a seed."""
         if sampler is None:
+            _seed(self.sampler, seed)
             yield self.make_generate_function()
             return
         sampler = keras_hub.samplers.get(sampler)
+        _seed(sampler, seed)
         key = str(keras.saving.serialize_keras_object(sampler))
         usual = self.sampler, self.generate_function
         # What was compiled for one like it serves again, with the random state of this one.
@@ -48,17 +51,22 @@ class GeneratingTask(TextTask):
         finally:
             self.sampler, self.generate_function = usual
 
-    def _answers(self, outputs: dict[str, np.ndarray], prompt_lengths: Any) -> list[Any]:
-        """Texts of the rows, or of the n best of each."""
-        tokens, mask = outputs["decoder_token_ids"], outputs["decoder_padding_mask"].astype(bool)
+    def _stop_token_ids(self, stop_token_ids: Any) -> Any:
+        """What `"auto"` stands for."""
+        if not isinstance(stop_token_ids, str):
+            return stop_token_ids
+        return [special_token_id(self._tokenizer(), "end")]
+
+    def _texts(self, tokens: np.ndarray, mask: np.ndarray, scores: Any, prompt_lengths: Any) -> list[Any]:
+        """Texts of the rows, or of the n best of each; without their beginnings if it is said how long these are."""
+        mask = mask.astype(bool)
         if prompt_lengths is not None:
             given = np.arange(tokens.shape[-1]) < prompt_lengths[:, None]
             mask = mask & ~(given if tokens.ndim == 2 else given[:, None])
         flat = [row[kept].tolist() for row, kept in _rows(tokens, mask)]
         texts = as_text_list(self._tokenizer().detokenize(flat), "outputs")
-        if "scores" not in outputs:
+        if scores is None:
             return texts
-        scores = outputs["scores"]
         return [
             [
                 {"text": texts[i * scores.shape[1] + j], "score": float(score)}
@@ -79,10 +87,31 @@ def _rows(tokens: np.ndarray, mask: np.ndarray) -> Iterator[tuple[np.ndarray, np
     return zip(tokens.reshape(-1, length), mask.reshape(-1, length), strict=True)
 
 
+def _seed(sampler: Any, seed: int | None) -> None:
+    if seed is not None:
+        for variable in sampler.variables:
+            variable.assign(keras.random.SeedGenerator(seed).state)
+
+
 def _copy_state(source: Any, target: Any) -> None:
     for variable, value in zip(target.variables, source.variables, strict=True):
         if variable is not value:
             variable.assign(value)
+
+
+def mask_after_stop(tokens: Any, given: Any, stop_token_ids: Any) -> Any:
+    """1 up to and with the first stop token that was not given, int32 like `tokens`, `(..., length)`."""
+    stops = ops.zeros_like(tokens, dtype="int32")
+    for stop in stop_token_ids or ():
+        stops = ops.maximum(stops, ops.cast((tokens == stop) & ops.logical_not(given), "int32"))
+    before = ops.cumsum(stops, axis=-1) - stops  # stop tokens before each place
+    return ops.cast(before == 0, "int32")
+
+
+def check_count(name: str, value: Any, least: int) -> None:
+    """Raises a `ValueError` that names an argument which is not an int of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"`{name}` must be an int of at least {least}. Received: {name}={value!r}")
 
 
 def to_numpy(outputs: Any) -> Any:

@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_nlp_zoo.metrics import TokenAccuracy
 from keras_nlp_zoo.tasks.backbones import check_vocabulary
-from keras_nlp_zoo.tasks.generation import GeneratingTask, to_numpy
+from keras_nlp_zoo.tasks.generation import GeneratingTask, check_count, mask_after_stop, to_numpy
 from keras_nlp_zoo.text.batching import PairFile, PairRows, TokenRows, batches_by_length, bucket_length
 from keras_nlp_zoo.text.inputs import as_text_list, describe
 from keras_nlp_zoo.text.preprocessor import special_token_id
@@ -180,24 +180,20 @@ class Seq2SeqLM(GeneratingTask, keras_hub.models.Seq2SeqLM):
         """
         with self._decoding_with(sampler) as decode:
             if isinstance(inputs, dict) and "encoder_token_ids" in inputs:
-                if isinstance(stop_token_ids, str):
-                    stop_token_ids = [special_token_id(self._tokenizer(), "end")]
-                return to_numpy(decode(inputs, stop_token_ids=stop_token_ids))
-            tokenizer = self._tokenizer()
-            if isinstance(stop_token_ids, str):
-                stop_token_ids = [special_token_id(tokenizer, "end")]
+                return to_numpy(decode(inputs, stop_token_ids=self._stop_token_ids(stop_token_ids)))
+            self._tokenizer()
+            stop_token_ids = self._stop_token_ids(stop_token_ids)
             sources, prompts, single = _sources_and_prompts(inputs)
             max_length = self.preprocessor.decoder_sequence_length if max_length is None else max_length
-            if isinstance(max_length, bool) or not isinstance(max_length, int) or max_length < 2:
-                raise ValueError(f"`max_length` must be an int of at least 2. Received: max_length={max_length!r}")
-            if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-                raise ValueError(f"`batch_size` must be an int of at least 1. Received: batch_size={batch_size!r}")
+            check_count("max_length", max_length, 2)
+            check_count("batch_size", batch_size, 1)
             rows = self.preprocessor.encode_sources(sources, "inputs")
             given = self.preprocessor.encode_prompts(prompts, max_length, "inputs")
             answers: list[Any] = [None] * len(rows)
             bar = keras.utils.Progbar(len(rows)) if verbose else None
             for indices, outputs in self._write(decode, rows, given, max_length, batch_size, stop_token_ids):
-                texts = self._answers(outputs, given.lengths[indices] if strip_prompt else None)
+                columns = (outputs.get(key) for key in ("decoder_token_ids", "decoder_padding_mask", "scores"))
+                texts = self._texts(*columns, given.lengths[indices] if strip_prompt else None)
                 for i, answer in zip(indices, texts, strict=True):
                     answers[i] = answer
                 if bar is not None:
@@ -249,11 +245,7 @@ class Seq2SeqLM(GeneratingTask, keras_hub.models.Seq2SeqLM):
         tokens, *scores = tokens if isinstance(tokens, tuple) else (tokens,)
         outputs = {"decoder_token_ids": tokens, **({"scores": scores[0]} if scores else {})}
         given = mask[:, None] if scores else mask
-        stops = ops.zeros_like(tokens, dtype="int32")
-        for stop in stop_token_ids or ():
-            stops = ops.maximum(stops, ops.cast((tokens == stop) & ~given, "int32"))
-        before = ops.cumsum(stops, axis=-1) - stops  # stop tokens before each place
-        return {**outputs, "decoder_padding_mask": ops.cast(before == 0, "int32")}
+        return {**outputs, "decoder_padding_mask": mask_after_stop(tokens, given, stop_token_ids)}
 
     # === Attention ===
 

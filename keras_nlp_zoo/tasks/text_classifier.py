@@ -159,7 +159,7 @@ def _default_pooling(backbone: Any, features: Any) -> str:
     if isinstance(features, dict) and "pooled_output" in features:
         return "pooled_output"
     decoders = {task.backbone_cls for task in _subclasses(keras_hub.models.CausalLM)}
-    return "last" if type(backbone) in decoders else "first"
+    return "last" if type(backbone) in decoders or hasattr(backbone, "decode_step") else "first"
 
 
 def _subclasses(cls: Any) -> list[Any]:

@@ -1,3 +1,4 @@
+from keras_nlp_zoo.text.causal_lm_preprocessor import CausalLMPreprocessor
 from keras_nlp_zoo.text.masking_preprocessor import MaskingPreprocessor
 from keras_nlp_zoo.text.preprocessor import TextPreprocessor
 from keras_nlp_zoo.text.question_preprocessor import QuestionPreprocessor
@@ -7,6 +8,7 @@ from keras_nlp_zoo.text.tagging_preprocessor import TaggingPreprocessor
 from keras_nlp_zoo.text.tokenizer import Encoding, Tokenizer
 
 __all__ = [
+    "CausalLMPreprocessor",
     "Encoding",
     "MaskingPreprocessor",
     "QuestionPreprocessor",

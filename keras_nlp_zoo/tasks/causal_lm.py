@@ -1,0 +1,482 @@
+"""Language models: what comes next, token by token."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import keras_hub
+import numpy as np
+from keras import ops, tree
+
+from keras_nlp_zoo.metrics import Perplexity
+from keras_nlp_zoo.tasks.backbones import check_vocabulary, token_vectors
+from keras_nlp_zoo.tasks.generation import GeneratingTask, check_count, mask_after_stop, to_numpy
+from keras_nlp_zoo.tasks.streaming import TextStream, stop_strings, written
+from keras_nlp_zoo.text.batching import batches_by_length, bucket_length
+from keras_nlp_zoo.text.causal_lm_preprocessor import CausalLMPreprocessor, NextTokenFile
+from keras_nlp_zoo.text.inputs import as_text_list, describe
+from keras_nlp_zoo.text.preprocessor import special_token_id
+from keras_nlp_zoo.training import TokenCrossentropy
+
+# Tokens between two looks for stop strings, which cannot be looked for in compiled code.
+CHUNK = 16
+
+
+@keras.saving.register_keras_serializable(package="keras_nlp_zoo")
+class CausalLM(GeneratingTask, keras_hub.models.CausalLM):
+    """Learns to say the next token of a text, and so to write.
+
+    `fit` takes texts alone, or one long text. `generate` continues beginnings, each step reading only the last token
+    (recurrent states, or cached keys and values); `stream` gives a text while it is written; `perplexity` says how
+    well texts are foreseen. `predict` gives logits `(n, length, vocabulary_size)`.
+
+    Args:
+        backbone: a `knz.models.GPT2Backbone`, `TransformerDecoderBackbone`, or a recurrent one that reads forwards.
+        preprocessor: a `knz.text.CausalLMPreprocessor`, or None to take ready arrays.
+
+    Raises:
+        TypeError: `backbone` is none that writes texts, or `preprocessor` is of another kind.
+        ValueError: a tokenizer with more tokens than the backbone has embeddings, or a bidirectional backbone.
+
+    Example:
+        texts = ["to be or not to be", "that is the question"]
+        tokenizer = knz.Tokenizer.train(texts, kind="char")
+        writer = knz.create_model("lstm", "causal_lm", tokenizer=tokenizer, hidden_dim=32)
+        writer.fit(texts, epochs=2, verbose=0)
+        writer.generate("to be", max_length=12)  # "to be or not", after more epochs
+        writer.perplexity(texts)
+    """
+
+    targets_in_texts = True
+    preprocessor_class = CausalLMPreprocessor
+
+    def __init__(self, backbone: Any, preprocessor: Any = None, **kwargs: Any):
+        if not hasattr(backbone, "decode_step") or "token_ids" not in backbone.input:
+            raise TypeError(
+                "`backbone` must be a recurrent network, a TransformerDecoderBackbone or a GPT2Backbone of "
+                f"keras_nlp_zoo. Received: {describe(backbone)}"
+            )
+        if getattr(backbone, "bidirectional", False):
+            raise ValueError("`backbone` is bidirectional: it reads what it would have to say.")
+        if preprocessor is not None and not isinstance(preprocessor, CausalLMPreprocessor):
+            raise TypeError(
+                f"`preprocessor` must be a knz.text.CausalLMPreprocessor. Received: {describe(preprocessor)}"
+            )
+        check_vocabulary(backbone, preprocessor)
+
+        # === Layers ===
+        self.backbone = backbone
+        self.preprocessor = preprocessor
+        self.output_dense = None
+        if not getattr(backbone, "tie_embeddings", False):
+            self.output_dense = keras.layers.Dense(backbone.vocabulary_size, dtype=backbone.dtype_policy, name="logits")
+
+        # === Functional ===
+        inputs = backbone.input
+        outputs = self._logits(token_vectors(backbone, backbone(inputs)))  # (batch, length, vocabulary_size)
+        super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+
+    def _logits(self, hidden: Any) -> Any:
+        if self.output_dense is None:
+            return self.backbone.token_embedding(hidden, reverse=True)
+        return self.output_dense(hidden)
+
+    # === Compiling ===
+
+    def compile(
+        self,
+        optimizer: Any = "auto",
+        loss: Any = "auto",
+        *,
+        weighted_metrics: Any = "auto",
+        sampler: Any = "greedy",
+        **kwargs: Any,
+    ) -> None:
+        """As `keras.Model.compile`, with defaults, and with the way to write.
+
+        Args:
+            optimizer: the backbone's own by default; `knz.training.fine_tuning_optimizer()` for GPT-2.
+            loss: `knz.training.TokenCrossentropy()` by default, the mean over real tokens.
+            weighted_metrics: the perplexity per real token by default.
+            sampler: what `generate` writes with: a sampler of KerasHub or its name (`"greedy"`, `"top_k"`, `"top_p"`,
+                ...), or `knz.samplers.BeamSearch(...)`.
+        """
+        if isinstance(optimizer, str) and optimizer == "auto":
+            optimizer = self.default_optimizer()
+        if isinstance(loss, str) and loss == "auto":
+            loss = TokenCrossentropy()
+        if isinstance(weighted_metrics, str) and weighted_metrics == "auto":
+            weighted_metrics = [Perplexity()]
+        super().compile(optimizer=optimizer, loss=loss, weighted_metrics=weighted_metrics, sampler=sampler, **kwargs)
+
+    # === Reading ===
+
+    def _encode_all(self, x: Any, y: Any, sample_weight: Any, name: str) -> tuple[Any, Any, Any]:
+        if y is not None:
+            target_name = "y" if name == "x" else name
+            raise ValueError(f"`{target_name}` must be left out: the texts in `{name}` say what is to be learnt.")
+        if isinstance(x, str):
+            x = [x]
+        rows = self.preprocessor.encode(x, name)
+        if sample_weight is not None:
+            if self.preprocessor.pack:
+                raise ValueError("`sample_weight` does not go with `pack`, which makes one text of all.")
+            sample_weight = np.asarray(sample_weight, "float32")
+            if len(sample_weight) != len(x):
+                raise ValueError(f"`{name}` has {len(x)} texts, but `sample_weight` has {len(sample_weight)} values.")
+            sample_weight = sample_weight[rows.texts]
+        return rows, None, sample_weight
+
+    def _unpack(self, data: Any) -> tuple[Any, Any, Any]:
+        # A list is one of texts, and not (x, y), for which Keras takes it.
+        return (data, None, None) if isinstance(data, (list, str)) else super()._unpack(data)
+
+    def _new_file(self) -> NextTokenFile:
+        return NextTokenFile()
+
+    def preprocess_samples(self, x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+        if not self._takes_texts(x):
+            return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
+        if y is not None:
+            raise ValueError("`y` must be left out: the texts in `x` say what is to be learnt.")
+        return self.preprocessor(x, sample_weight=sample_weight)
+
+    @classmethod
+    def preprocessor_for(cls, backbone: Any, tokenizer: Any, **kwargs: Any) -> Any:
+        if getattr(tokenizer, "start_token_id", None) == getattr(tokenizer, "end_token_id", None):
+            # GPT-2 has one token for both, and was trained on texts that begin with neither.
+            kwargs.setdefault("add_start_token", False)
+        return super().preprocessor_for(backbone, tokenizer, **kwargs)
+
+    # === Scoring ===
+
+    def perplexity(
+        self, texts: Any, stride: int | None = None, batch_size: int = 8, per_text: bool = False, verbose: int = 0
+    ) -> Any:
+        """How many tokens, equally likely, the model is as unsure between: exp of the mean loss per token.
+
+        A text longer than the model reads goes through a window that moves by `stride` tokens; each token is scored
+        once, with at least `sequence_length - stride` tokens before it in view. The first token of a text is scored
+        where texts begin with a start token. Neither batches nor padding change the result.
+
+        Args:
+            texts: a string, or a list of them.
+            stride: int. Half of the preprocessor's `sequence_length` by default.
+            batch_size: int. Windows in a batch.
+            per_text: bool. Whether to give one number for each text rather than one for all.
+            verbose: 1 for a progress bar.
+
+        Returns:
+            A float: over the tokens of all texts; or a list of floats, `nan` for a text with nothing to score.
+
+        Raises:
+            ValueError: no preprocessor, no token to score, or `stride` out of its range.
+        """
+        self._tokenizer()
+        longest = self.preprocessor.sequence_length
+        stride = max(1, longest // 2) if stride is None else stride
+        check_count("stride", stride, 1)
+        check_count("batch_size", batch_size, 1)
+        if stride > longest:
+            raise ValueError(f"`stride` must not exceed sequence_length={longest}. Received: stride={stride!r}")
+        texts = [texts] if isinstance(texts, str) else as_text_list(texts, "texts")
+        rows = self.preprocessor.encode_windows(texts, stride)
+        if not len(rows):
+            raise ValueError("`texts` must hold a text of at least two tokens: the first is only read.")
+        totals, counts = np.zeros(len(texts)), np.zeros(len(texts))
+        bar = keras.utils.Progbar(len(rows)) if verbose else None
+        for indices, filled, length in batches_by_length(rows.lengths, batch_size, longest):
+            x, targets, weights = self.preprocessor.pad(rows, filled, length)
+            losses = to_numpy(self._scorer().predict_on_batch({**x, "targets": targets}))
+            for number, row in enumerate(indices):
+                real = weights[number] > 0
+                totals[rows.texts[row]] += losses[number][real].astype("float64").sum()
+                counts[rows.texts[row]] += real.sum()
+            if bar is not None:
+                bar.add(len(indices))
+        if per_text:
+            with np.errstate(invalid="ignore"):  # 0 / 0 where there is nothing to score
+                return np.exp(totals / counts).tolist()
+        return float(np.exp(totals.sum() / counts.sum()))
+
+    def _scorer(self) -> Any:
+        """A model that gives the loss of each token, so that no logits leave the device."""
+        if "_scorer_model" not in self.__dict__:
+            targets = keras.Input((None,), dtype="int32", name="targets")
+            losses = TokenCrossentropy().call(targets, ops.cast(self.output, "float32"))
+            # Past Keras's tracking: it has no weights of its own.
+            self.__dict__["_scorer_model"] = keras.Model({**self.input, "targets": targets}, losses)
+        return self.__dict__["_scorer_model"]
+
+    # === Writing ===
+
+    def generate(
+        self,
+        inputs: Any,
+        max_length: int | None = None,
+        stop_token_ids: Any = "auto",
+        strip_prompt: bool = False,
+        stop: Any = None,
+        batch_size: int = 32,
+        sampler: Any = None,
+        seed: int | None = None,
+        verbose: int = 0,
+    ) -> Any:
+        """Continues texts.
+
+        Args:
+            inputs: a beginning or a list of them, of any lengths. Without a preprocessor a dict of `token_ids` and
+                `padding_mask` `(batch, max_length)`, as in KerasHub: the masked places are filled.
+            max_length: int. The most tokens of a text, its beginning included; the preprocessor's `sequence_length`
+                by default.
+            stop_token_ids: the tokens that end a text: `"auto"` for the tokenizer's end token, a list, or None.
+            strip_prompt: bool. Whether to leave the beginning out of the result.
+            stop: str or list of str. A text ends before the first of these that is written.
+            batch_size: int. Texts in a batch; those of about equal length go together.
+            sampler: another one for this call than `compile` was given: KerasHub's or its name, or
+                `knz.samplers.BeamSearch(...)`.
+            seed: int. Where the random numbers begin; without it they go on from call to call.
+            verbose: 1 for a progress bar.
+
+        Returns:
+            A string for a string, a list of them for a list. With `BeamSearch(return_all_beams=True)` the n best
+            instead, best first: a list of `{"text", "score"}`. Ready arrays give a dict of `token_ids` and
+            `padding_mask` (and `scores`).
+
+        Raises:
+            TypeError: something that is not a string.
+            ValueError: no preprocessor for texts, a beginning that leaves no room, or an argument out of its range.
+        """
+        with self._decoding_with(sampler, seed) as decode:
+            if isinstance(inputs, dict):
+                outputs = to_numpy(decode(_tensors(inputs), stop_token_ids=self._stop_token_ids(stop_token_ids)))
+                return {key: outputs[key] for key in ("token_ids", "padding_mask", "scores") if key in outputs}
+            single = isinstance(inputs, str)
+            prompts, max_length = self._prompts([inputs] if single else inputs, max_length)
+            stop_token_ids, stop = self._stop_token_ids(stop_token_ids), stop_strings(stop)
+            check_count("batch_size", batch_size, 1)
+            lengths = np.array([len(prompt) for prompt in prompts])
+            answers: list[Any] = [None] * len(prompts)
+            bar = keras.utils.Progbar(len(prompts)) if verbose else None
+            for indices, filled, _ in batches_by_length(lengths, batch_size):
+                batch = [prompts[i] for i in filled]
+                for outputs in self._write(batch, max_length, decode, stop_token_ids, CHUNK if stop else None):
+                    texts = self._texts_of(outputs, batch, strip_prompt, stop)
+                answers_here = zip(indices, texts, strict=False)  # a batch may be filled up
+                for i, text in answers_here:
+                    answers[i] = text
+                if bar is not None:
+                    bar.add(len(indices))
+        return answers[0] if single else answers
+
+    def stream(
+        self,
+        prompt: str,
+        max_length: int | None = None,
+        stop_token_ids: Any = "auto",
+        strip_prompt: bool = False,
+        stop: Any = None,
+        sampler: Any = None,
+        seed: int | None = None,
+    ) -> Iterator[str]:
+        """Gives the text that `generate` would while it is written, piece by piece.
+
+        Joined, the pieces are what `generate` returns for the same arguments. A piece ends where a character does,
+        and is not given before it is sure not to belong to a `stop` string. Arguments and errors are those of
+        `generate`; a beam search cannot be streamed.
+
+        Example:
+            for piece in writer.stream("to be", max_length=40):
+                print(piece, end="", flush=True)
+        """
+        if not isinstance(prompt, str):
+            raise TypeError(f"`prompt` must be a string. Received: {describe(prompt)}")
+        (tokens,), max_length = self._prompts([prompt], max_length)
+        stop_token_ids, stop = self._stop_token_ids(stop_token_ids), stop_strings(stop)
+        return self._stream(tokens, max_length, stop_token_ids, strip_prompt, stop, sampler, seed)
+
+    def _stream(
+        self,
+        prompt: list[int],
+        max_length: int,
+        stop_token_ids: Any,
+        strip_prompt: bool,
+        stop: Any,
+        sampler: Any,
+        seed: Any,
+    ) -> Iterator[str]:
+        text = TextStream(self._tokenizer(), prompt, strip_prompt, stop)
+        with self._decoding_with(sampler, seed) as decode:
+            if not self._takes_steps():
+                raise ValueError(f"`sampler` writes no text from left to right: {type(self.sampler).__name__}")
+            for outputs in self._write([prompt], max_length, decode, stop_token_ids, chunk=1):
+                piece = text.add(_new_tokens(outputs, 0, prompt))
+                if piece:
+                    yield piece
+                if text.ended:
+                    return
+        rest = text.finish()
+        if rest:
+            yield rest
+
+    def _prompts(self, texts: Any, max_length: int | None) -> tuple[list[list[int]], int]:
+        self._tokenizer()
+        texts = as_text_list(texts, "inputs")
+        if not texts:
+            raise ValueError("`inputs` is empty: there are no texts in it.")
+        max_length = self.preprocessor.sequence_length if max_length is None else max_length
+        check_count("max_length", max_length, 1)
+        limit = getattr(self.backbone, "max_sequence_length", None)
+        if limit is not None and max_length > limit:
+            raise ValueError(f"`max_length` must not exceed max_sequence_length={limit}. Received: {max_length!r}")
+        prompts = self.preprocessor.encode_prompts(texts)
+        longest = max(map(len, prompts))
+        if longest >= max_length:
+            raise ValueError(
+                f"`max_length` must be more than the {longest} tokens of the longest text in `inputs`. "
+                f"Received: max_length={max_length!r}"
+            )
+        return prompts, max_length
+
+    def _takes_steps(self) -> bool:
+        """Whether the sampler chooses one token after another, and no more than that."""
+        return type(self.sampler).__call__ is keras_hub.samplers.Sampler.__call__
+
+    def _write(
+        self, prompts: list[list[int]], max_length: int, decode: Any, stop_token_ids: Any, chunk: int | None
+    ) -> Iterator[dict[str, Any]]:
+        """What `generate_step` returns for one batch: once, or after every `chunk` tokens.
+
+        Whoever gets it may set rows of `done`, which then need not be continued.
+        """
+        steps = self._takes_steps()
+        # Few shapes, so that XLA compiles few programs. A sampler with a loop of its own writes to the end of them.
+        size = bucket_length(max_length, getattr(self.backbone, "max_sequence_length", None)) if steps else max_length
+        lengths = np.array([len(prompt) for prompt in prompts])
+        mask = np.arange(size) < lengths[:, None]
+        token_ids = np.full(mask.shape, special_token_id(self._tokenizer(), "pad"), "int32")
+        token_ids[mask] = np.concatenate(prompts)
+        index = int(lengths.min())
+        inputs = {"token_ids": token_ids, "padding_mask": mask.astype("int32")}
+        state = {"beginning": token_ids[:, : bucket_length(index - 1, size)], "index": np.array(index, "int32")}
+        if chunk is None or not steps:
+            whole = {**inputs, **state, "max_length": np.array(max_length, "int32")}
+            yield to_numpy(decode(_tensors(whole), stop_token_ids=stop_token_ids))
+            return
+        state = {**state, "cache": (), "done": np.zeros(len(prompts), "bool")}
+        while index < max_length and not state["done"].all():
+            until = np.array(min(index + chunk, max_length), "int32")
+            outputs = decode(_tensors({**inputs, **state, "max_length": until}), stop_token_ids=stop_token_ids)
+            cache = outputs.pop("cache")
+            outputs = to_numpy(outputs)
+            index, done = int(outputs["index"]), outputs["done"].copy()
+            yield {**outputs, "done": done}
+            inputs["token_ids"] = outputs["token_ids"]
+            state = {"index": outputs["index"], "cache": cache, "done": done}
+
+    def generate_step(self, inputs: dict[str, Any], stop_token_ids: Any = None) -> dict[str, Any]:
+        """Continues the texts of one batch; what `generate` compiles.
+
+        Args:
+            inputs: `token_ids` and `padding_mask` (1 = given token) `(batch, length)`. What else may be in it:
+                `index`, where to begin to write, by default the end of the shortest beginning; `max_length`, where
+                to end; `beginning`, as many columns of `token_ids` as are to be read at once; and to go on later
+                `cache`, `()` or what the call before returned, and `done` with it.
+            stop_token_ids: list of int, or None.
+
+        Returns:
+            A dict of `token_ids` `(batch, length)` and `padding_mask`, 1 up to and with the stop token; of a beam
+            search that returns all beams `(batch, num_beams, length)`, and `scores` `(batch, num_beams)`; and, if
+            there was a `cache`, the next, `index` and `done` `(batch,)`.
+        """
+        tokens, mask = inputs["token_ids"], ops.cast(inputs["padding_mask"], "bool")
+        size = tokens.shape[1]
+        index = inputs.get("index")
+        if index is None:
+            index = ops.maximum(ops.min(ops.sum(ops.cast(mask, "int32"), axis=1)), 1)
+        cache = inputs.get("cache", ())
+        if not len(cache):
+            beginning = inputs.get("beginning", tokens)
+            read = ops.broadcast_to(ops.arange(beginning.shape[1]) < index - 1, ops.shape(beginning))
+            cache = self.backbone.start_decoding(beginning, ops.cast(read, "int32"), size)
+
+        def following(tokens: Any, cache: Any, index: Any) -> tuple[Any, Any, Any]:
+            last = ops.slice(tokens, [0, index - 1], [ops.shape(tokens)[0], 1])[:, 0]
+            hidden, cache = self.backbone.decode_step(last, index - 1, cache)
+            return self._logits(hidden), hidden, cache
+
+        if not self._takes_steps():
+            return self._sampled(tokens, mask, index, following, cache, stop_token_ids)
+        until = inputs.get("max_length", size)
+        done = inputs.get("done")
+        done = ops.zeros_like(tokens[:, 0], dtype="bool") if done is None else done
+
+        def cond(tokens: Any, cache: Any, index: Any, done: Any) -> Any:
+            return ops.logical_not(ops.all(done))
+
+        def body(tokens: Any, cache: Any, index: Any, done: Any) -> tuple[Any, Any, Any, Any]:
+            logits, _, cache = following(tokens, cache, index)
+            token = self.sampler.get_next_token(self.sampler.compute_probabilities(logits))
+            given = ops.take(mask, index, axis=1)
+            token = ops.where(given, ops.take(tokens, index, axis=1), ops.cast(token, tokens.dtype))
+            tokens = ops.slice_update(tokens, [0, index], token[:, None])
+            for stop in stop_token_ids or ():
+                done = ops.logical_or(done, ops.logical_and(token == stop, ops.logical_not(given)))
+            return tokens, cache, index + 1, done
+
+        # As the loop of the samplers, but for its end, which need not be that of the arrays: these are as long as
+        # their bucket, and a program serves all lengths in it.
+        tokens, cache, index, done = self.sampler.run_loop(
+            cond, body, model=self, loop_vars=(tokens, cache, index, done), maximum_iterations=until - index
+        )
+        kept = ops.cast(ops.arange(size) < index, "int32")
+        outputs = {"token_ids": tokens, "padding_mask": mask_after_stop(tokens, mask, stop_token_ids) * kept}
+        return {**outputs, "cache": cache, "index": index, "done": done} if "cache" in inputs else outputs
+
+    def _sampled(
+        self, tokens: Any, mask: Any, index: Any, following: Any, cache: Any, stop_token_ids: Any
+    ) -> dict[str, Any]:
+        """What a sampler with a loop of its own writes."""
+        hidden = None
+        if isinstance(self.sampler, keras_hub.samplers.ContrastiveSampler):  # compares with the tokens before
+            read = ops.broadcast_to(ops.arange(tokens.shape[1]) < index, ops.shape(tokens))
+            hidden = self.backbone({"token_ids": tokens, "padding_mask": ops.cast(read, "int32")})["sequence_output"]
+        found = self.sampler(
+            next=following,
+            prompt=tokens,
+            cache=cache,
+            index=index,
+            mask=mask,
+            stop_token_ids=stop_token_ids,
+            hidden_states=hidden,
+            model=self,
+        )
+        tokens, *scores = found if isinstance(found, tuple) else (found,)
+        outputs = {"token_ids": tokens, **({"scores": scores[0]} if scores else {})}
+        given = mask[:, None] if scores else mask
+        return {**outputs, "padding_mask": mask_after_stop(tokens, given, stop_token_ids)}
+
+    def _texts_of(
+        self, outputs: dict[str, Any], prompts: list[list[int]], strip_prompt: bool, stop: tuple[str, ...]
+    ) -> list[Any]:
+        """Texts of one batch; what ends before a stop string is marked as done."""
+        if not stop or "scores" in outputs:
+            lengths = np.array([len(prompt) for prompt in prompts]) if strip_prompt else None
+            return self._texts(outputs["token_ids"], outputs["padding_mask"], outputs.get("scores"), lengths)
+        texts = []
+        for row, prompt in enumerate(prompts):
+            new = _new_tokens(outputs, row, prompt)
+            text, ended = written(self._tokenizer(), prompt, new, strip_prompt, stop)
+            texts.append(text)
+            if ended and "done" in outputs:
+                outputs["done"][row] = True
+        return texts
+
+
+def _new_tokens(outputs: dict[str, Any], row: int, prompt: list[int]) -> list[int]:
+    """What stands after a beginning."""
+    return outputs["token_ids"][row][outputs["padding_mask"][row] == 1][len(prompt) :].tolist()
+
+
+def _tensors(inputs: Any) -> Any:
+    return tree.map_structure(ops.convert_to_tensor, inputs)
