@@ -7,7 +7,7 @@ import keras
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
 def gelu_approximate(x: Any) -> Any:
-    """GELU by its approximation with tanh, as GPT-2 was trained, and KerasHub computes BERT's; `"gelu"` is the exact one.
+    """GELU by its approximation with tanh, GPT-2's, and BERT's in KerasHub; `"gelu"` is the exact one.
 
     Paper: Hendrycks and Gimpel (2016), https://arxiv.org/abs/1606.08415, section 2.
     """

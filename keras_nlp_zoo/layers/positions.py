@@ -83,7 +83,12 @@ class PositionEncoding(keras.layers.Layer):
         return inputs_shape
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "max_sequence_length": self.max_sequence_length, "kind": self.kind, "scale": self.scale}
+        return {
+            **super().get_config(),
+            "max_sequence_length": self.max_sequence_length,
+            "kind": self.kind,
+            "scale": self.scale,
+        }
 
 
 def _sinusoids(length: int, dim: int) -> np.ndarray:

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_nlp_zoo.layers.dense import product
+
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
 class TokenEmbedding(keras.layers.ReversibleEmbedding):
@@ -35,6 +37,10 @@ class TokenEmbedding(keras.layers.ReversibleEmbedding):
 
     def call(self, inputs: Any, reverse: bool = False) -> Any:
         special = self.lora_enabled or self.quantization_mode is not None
+        if reverse and not special and self.tie_weights and self.reverse_dtype is None and not self.logit_soft_cap:
+            scores = product(inputs, ops.transpose(self.embeddings))
+            if scores is not None:
+                return scores
         if reverse or special or keras.config.backend() != "tensorflow":
             return super().call(inputs, reverse=reverse)
         # The gradient of a lookup is one row per token on TensorFlow. Keras's optimizers square and clip these rows

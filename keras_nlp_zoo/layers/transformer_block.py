@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_nlp_zoo.layers.dense import Dense, run
 from keras_nlp_zoo.layers.softmax import HIDDEN_SCORE, softmax
 
 
@@ -89,16 +90,17 @@ class Block(keras.layers.Layer):
             query = self.cross_attention.query(self._before(x, self.cross_attention_norm))
             added, memory_scores = self.cross_attention.attend(query, *memory, memory_bias)
             x = self._after(x, added, self.cross_attention_norm, training)
-        added = self.output_dense(self.intermediate_dense(self._before(x, self.feedforward_norm)))
+        added = run(self.intermediate_dense, self._before(x, self.feedforward_norm))
+        added = run(self.output_dense, added)
         return self._after(x, added, self.feedforward_norm, training), (key, value), (scores, memory_scores)
 
     def _before(self, x: Any, norm: Any) -> Any:
-        return norm(x) if self.normalize_first else x
+        return run(norm, x) if self.normalize_first else x
 
     def _after(self, x: Any, added: Any, norm: Any, training: bool) -> Any:
         if self.dropout_layer is not None:
-            added = self.dropout_layer(added, training=training)
-        return x + added if self.normalize_first else norm(x + added)
+            added = run(self.dropout_layer, added, training=training)
+        return x + added if self.normalize_first else run(norm, x + added)
 
 
 class Attention(keras.layers.Layer):
@@ -116,7 +118,7 @@ class Attention(keras.layers.Layer):
 
     def read(self, inputs: Any) -> list[Any]:
         """Queries, keys and values, each `(batch, heads, length, head_dim)`."""
-        return [self._heads(one) for one in ops.split(self.query_key_value_dense(inputs), 3, axis=-1)]
+        return [self._heads(one) for one in ops.split(run(self.query_key_value_dense, inputs), 3, axis=-1)]
 
     def attend(self, query: Any, key: Any, value: Any, bias: Any = None) -> tuple[Any, Any]:
         """softmax(q k / sqrt(head_dim)) v of each head, and a product that mixes the heads; equation 1.
@@ -132,7 +134,8 @@ class Attention(keras.layers.Layer):
         scores = ops.cast(softmax(scores if bias is None else ops.add(scores, bias)), value.dtype)
         outputs = ops.einsum("bhqk,bhkd->bqhd", scores, value)
         batch, length, _, _ = ops.shape(outputs)
-        return self.output_dense(ops.reshape(outputs, (batch, length, self.num_heads * self.head_dim))), scores
+        outputs = ops.reshape(outputs, (batch, length, self.num_heads * self.head_dim))
+        return run(self.output_dense, outputs), scores
 
     def _heads(self, x: Any) -> Any:
         batch, length, _ = ops.shape(x)
@@ -152,16 +155,16 @@ class CrossAttention(Attention):
 
     def query(self, inputs: Any) -> Any:
         """Queries `(batch, heads, length, head_dim)`."""
-        return self._heads(self.query_dense(inputs))
+        return self._heads(run(self.query_dense, inputs))
 
     def read(self, memory: Any) -> list[Any]:
         """Keys and values of the memory, each `(batch, heads, memory_length, head_dim)`."""
-        return [self._heads(one) for one in ops.split(self.key_value_dense(memory), 2, axis=-1)]
+        return [self._heads(one) for one in ops.split(run(self.key_value_dense, memory), 2, axis=-1)]
 
 
 def _dense(layer: keras.layers.Layer, units: int, name: str, dim: int, activation: Any = None) -> Any:
     """A built `Dense` for vectors `dim` wide."""
-    dense = keras.layers.Dense(units, activation=activation, dtype=layer.dtype_policy, name=name)
+    dense = Dense(units, activation=activation, dtype=layer.dtype_policy, name=name)
     dense.build((None, None, dim))
     return dense
 

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_nlp_zoo.layers.dense import run
 from keras_nlp_zoo.layers.transformer_block import hide
 from keras_nlp_zoo.layers.transformer_stack import Stack
 
@@ -69,7 +70,7 @@ class TransformerDecoder(Stack):
             bias = causal if bias is None else ops.minimum(bias, causal)
         scores, memory_scores = [], []
         for block, read in zip(self.blocks, self._read(memory, memory_mask), strict=True):
-            x, _, weights = block(x, bias=bias, memory=read, memory_bias=memory_bias, training=training)
+            x, _, weights = run(block, x, bias=bias, memory=read, memory_bias=memory_bias, training=training)
             scores.append(weights[0])
             memory_scores.append(weights[1])
         x = self._finish(x)
@@ -139,7 +140,7 @@ class TransformerDecoder(Stack):
         after = []
         for i, block in enumerate(self.blocks):
             read = memory[i] if self.cross_attention else None
-            x, kept, _ = block(x, bias=bias, memory=read, memory_bias=memory_bias, cache=cache[i], index=index)
+            x, kept, _ = run(block, x, bias=bias, memory=read, memory_bias=memory_bias, cache=cache[i], index=index)
             after.append(kept)
         return self._finish(x), (tuple(after), memory, memory_mask)
 

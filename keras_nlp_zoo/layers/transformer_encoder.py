@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_nlp_zoo.layers.dense import run
 from keras_nlp_zoo.layers.transformer_block import hide
 from keras_nlp_zoo.layers.transformer_stack import Stack
 
@@ -46,7 +47,7 @@ class TransformerEncoder(Stack):
     def call(self, inputs: Any, mask: Any = None, return_attention_scores: bool = False, training: bool = False) -> Any:
         x, bias, scores = inputs, hide(mask), []
         for block in self.blocks:
-            x, _, (weights, _) = block(x, bias=bias, training=training)
+            x, _, (weights, _) = run(block, x, bias=bias, training=training)
             scores.append(weights)
         x = self._finish(x)
         return (x, ops.stack(scores, axis=1)) if return_attention_scores else x

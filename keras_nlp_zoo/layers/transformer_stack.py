@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from keras_nlp_zoo.layers.dense import run
 from keras_nlp_zoo.layers.transformer_block import Block
 
 
@@ -116,4 +117,4 @@ class Stack(TransformerLayer):
             self.norm.build(inputs_shape)
 
     def _finish(self, x: Any) -> Any:
-        return x if self.norm is None else self.norm(x)
+        return x if self.norm is None else run(self.norm, x)

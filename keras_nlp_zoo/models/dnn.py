@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from keras_nlp_zoo.layers import SequencePooling, TokenEmbedding, WordDropout
+from keras_nlp_zoo.layers.dense import Dense
 from keras_nlp_zoo.models.backbone import Backbone, check_rates, check_size_list, check_sizes
 from keras_nlp_zoo.training import AdamW
 
@@ -66,8 +67,7 @@ class DNNBackbone(Backbone):
         self.word_dropout_layer = WordDropout(word_dropout, dtype=dtype, name="word_dropout")
         self.pooling = SequencePooling("mean", dtype=dtype, name="mean")
         self.dense_layers = [
-            keras.layers.Dense(width, activation="relu", dtype=dtype, name=f"dense_{i}")
-            for i, width in enumerate(widths)
+            Dense(width, activation="relu", dtype=dtype, name=f"dense_{i}") for i, width in enumerate(widths)
         ]
         self.dropout_layer = keras.layers.Dropout(dropout, dtype=dtype, name="dropout")
 

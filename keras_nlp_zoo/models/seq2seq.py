@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from keras_nlp_zoo.layers import AttentionDecoder, TokenEmbedding
+from keras_nlp_zoo.layers.dense import Dense
 from keras_nlp_zoo.layers.recurrent import CELLS
 from keras_nlp_zoo.layers.softmax import masked_softmax
 from keras_nlp_zoo.models.backbone import check_rates, check_sizes
@@ -111,7 +112,7 @@ class Seq2SeqBackbone(EncoderDecoderBackbone):
             hidden_dim, num_layers=num_layers, bidirectional=bidirectional, name="encoder", **options
         )
         self.bridges = [
-            keras.layers.Dense(hidden_dim, activation="tanh", dtype=dtype, name=f"bridge_{i}")
+            Dense(hidden_dim, activation="tanh", dtype=dtype, name=f"bridge_{i}")
             for i in range(recurrent.num_states * num_layers if bidirectional else 0)
         ]
         self.attending = None  # the decoder's first layer, where it is the one that attends
@@ -121,11 +122,11 @@ class Seq2SeqBackbone(EncoderDecoderBackbone):
             upper_layers = num_layers - 1
         self.decoder: Any = recurrent(hidden_dim, upper_layers, name="decoder", **options) if upper_layers else None
         if attention == "additive":
-            self.output_dense = keras.layers.Dense(2 * hidden_dim, dtype=dtype, name="maxout")
+            self.output_dense = Dense(2 * hidden_dim, dtype=dtype, name="maxout")
         elif attention == "dot":
             source_dim = self.encoder.output_dim
-            self.query_dense = keras.layers.Dense(source_dim, use_bias=False, dtype=dtype, name="query")
-            self.output_dense = keras.layers.Dense(
+            self.query_dense = Dense(source_dim, use_bias=False, dtype=dtype, name="query")
+            self.output_dense = Dense(
                 hidden_dim, activation="tanh", use_bias=False, dtype=dtype, name="attentional_state"
             )
 

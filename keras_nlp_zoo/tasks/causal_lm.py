@@ -8,6 +8,7 @@ import keras_hub
 import numpy as np
 from keras import ops, tree
 
+from keras_nlp_zoo.layers.dense import Dense
 from keras_nlp_zoo.metrics import Perplexity
 from keras_nlp_zoo.tasks.backbones import check_vocabulary, token_vectors
 from keras_nlp_zoo.tasks.generation import GeneratingTask, check_count, mask_after_stop, to_numpy
@@ -69,7 +70,7 @@ class CausalLM(GeneratingTask, keras_hub.models.CausalLM):
         self.preprocessor = preprocessor
         self.output_dense = None
         if not getattr(backbone, "tie_embeddings", False):
-            self.output_dense = keras.layers.Dense(backbone.vocabulary_size, dtype=backbone.dtype_policy, name="logits")
+            self.output_dense = Dense(backbone.vocabulary_size, dtype=backbone.dtype_policy, name="logits")
 
         # === Functional ===
         inputs = backbone.input

@@ -7,6 +7,7 @@ import keras_hub
 import numpy as np
 from keras import ops
 
+from keras_nlp_zoo.layers.dense import Dense
 from keras_nlp_zoo.layers.softmax import HIDDEN_SCORE
 from keras_nlp_zoo.tasks.backbones import check_vocabulary, freeze_pooler, token_vectors
 from keras_nlp_zoo.tasks.task import TextTask
@@ -82,7 +83,7 @@ class QuestionAnswering(TextTask, keras_hub.models.Task):
         self.backbone = freeze_pooler(backbone)
         self.preprocessor = preprocessor
         self.output_dropout = keras.layers.Dropout(dropout, dtype=dtype, name="reader_dropout")
-        self.output_dense = keras.layers.Dense(2, dtype=dtype, name="logits")
+        self.output_dense = Dense(2, dtype=dtype, name="logits")
 
         # === Functional ===
         inputs = backbone.input

@@ -8,6 +8,7 @@ import keras_hub
 import numpy as np
 from keras import ops
 
+from keras_nlp_zoo.layers.dense import Dense
 from keras_nlp_zoo.metrics import TokenAccuracy
 from keras_nlp_zoo.tasks.backbones import check_vocabulary
 from keras_nlp_zoo.tasks.generation import GeneratingTask, check_count, mask_after_stop, to_numpy
@@ -64,7 +65,7 @@ class Seq2SeqLM(GeneratingTask, keras_hub.models.Seq2SeqLM):
         self.preprocessor = preprocessor
         self.output_dense = None
         if not backbone.tie_embeddings:
-            self.output_dense = keras.layers.Dense(backbone.vocabulary_size, dtype=backbone.dtype_policy, name="logits")
+            self.output_dense = Dense(backbone.vocabulary_size, dtype=backbone.dtype_policy, name="logits")
 
         # === Functional ===
         inputs = backbone.input

@@ -113,7 +113,7 @@ class CausalLMPreprocessor(TextPreprocessor):
         return [[*(start if self.add_start_token or not row else []), *row] for row in rows]
 
     def _rows(self, ids: list[list[int]], stride: int) -> NextTokenRows:
-        """Of each text rows of at most `sequence_length` tokens, and the next token, the first `stride` tokens apart."""
+        """Rows of at most `sequence_length` tokens, and the next; each after the first says `stride` tokens."""
         size = self.sequence_length
         rows, texts, before = [], [], []
         for text, tokens in enumerate(ids):
@@ -128,7 +128,9 @@ class CausalLMPreprocessor(TextPreprocessor):
                 done = end - 1
         return NextTokenRows(TokenRows.from_lists(rows), np.array(texts, "int64"), np.array(before, "int64"))
 
-    def pad(self, rows: NextTokenRows, indices: Any, length: int) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    def pad(
+        self, rows: NextTokenRows, indices: Any, length: int
+    ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
         """The rows at `indices` as `(x, y, sample_weight)`, arrays of `length` columns; see `encode`."""
         tokens, mask = rows.tokens.padded(indices, length + 1, self._special("pad"))
         x = {

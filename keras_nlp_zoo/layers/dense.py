@@ -1,0 +1,49 @@
+"""A dense layer, as fast as the processor allows, and what it takes to call a layer cheaply."""
+
+from typing import Any
+
+import keras
+
+if keras.backend.backend() == "torch":
+    from keras_nlp_zoo.layers.dense_torch import has_kernel, linear
+
+
+@keras.saving.register_keras_serializable(package="keras_nlp_zoo")
+class Dense(keras.layers.Dense):
+    """Keras's `Dense`; on PyTorch's CPU with the faster product of `dense_torch.py`."""
+
+    def call(self, inputs: Any, training: Any = None) -> Any:
+        special = self.lora_enabled or self.quantization_mode is not None
+        outputs = None if special else product(inputs, self.kernel, self.bias)
+        if outputs is None:
+            return super().call(inputs, training=training)
+        return outputs if self.activation is None else self.activation(outputs)
+
+    def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> None:
+        super().quantize(mode, type_check=False, config=config)  # else Keras refuses every subclass
+
+
+def product(inputs: Any, kernel: Any, bias: Any = None) -> Any:
+    """`inputs @ kernel + bias` by the kernel of the backend, or None where it has none that is better than Keras's.
+
+    Args:
+        inputs: float `(..., dim)`.
+        kernel: float `(dim, units)`, a variable or a tensor.
+        bias: float `(units,)`, or None.
+    """
+    if keras.backend.backend() != "torch":
+        return None
+    kernel = keras.ops.convert_to_tensor(kernel)
+    if not keras.ops.is_tensor(inputs) or not has_kernel(inputs, kernel):
+        return None
+    return linear(inputs, kernel.t(), None if bias is None else keras.ops.convert_to_tensor(bias))
+
+
+def run(layer: Any, *args: Any, **kwargs: Any) -> Any:
+    """`layer(...)`, without what Keras does around a call where nothing of it is needed.
+
+    On PyTorch, where nothing is compiled, that takes 0.1 to 0.2 ms a layer, longer than most products of a token.
+    """
+    policy = layer.dtype_policy
+    plain = policy.quantization_mode is None and policy.compute_dtype == policy.variable_dtype
+    return layer.call(*args, **kwargs) if plain and keras.backend.backend() == "torch" else layer(*args, **kwargs)
