@@ -19,9 +19,10 @@ from keras_nlp_zoo.datasets.readers import read_conll, read_squad
 from keras_nlp_zoo.datasets.reversal import REVERSAL
 from keras_nlp_zoo.datasets.reviews import REVIEWS
 from keras_nlp_zoo.datasets.tagged import GUM_NER
+from keras_nlp_zoo.datasets.texts import TINYSHAKESPEARE
 from keras_nlp_zoo.naming import suggest
 
-_REAL = (MR, TREC, SST2, MULTI30K, KOREAN_CHATBOT, GUM_NER, XQUAD)
+_REAL = (MR, TREC, SST2, MULTI30K, KOREAN_CHATBOT, GUM_NER, XQUAD, TINYSHAKESPEARE)
 _GENERATED = (REVIEWS, DATES, REVERSAL, ENTITIES, FACTS)
 _CORPORA = {corpus.name: corpus for corpus in _REAL + _GENERATED}
 
@@ -43,7 +44,8 @@ def load(name: str, split: str = "train", **options: Any) -> Any:
         `(x, y)`: for classification a list of texts and a list of label names; for tagging a list of lists of words
         and one of their tags (or texts and the spans in them); for questions `({"question": [...], "context": [...]},
         {"answer": [...], "answer_start": [...]})`; for translation and its like
-        `({"encoder_text": [...], "decoder_text": [...]}, None)`, the texts read and the texts to be written.
+        `({"encoder_text": [...], "decoder_text": [...]}, None)`, the texts read and the texts to be written; for
+        language models `([text, ...], None)`.
 
     Raises:
         ValueError: an unknown name, split or option, or a file that is not the expected one.

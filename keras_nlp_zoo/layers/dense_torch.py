@@ -2,7 +2,7 @@
 
 PyTorch hands products of float32 matrices to MKL, which on processors of AMD does without their widest instructions.
 oneDNN, which PyTorch carries too, does not. On two cores of an EPYC, rows times 768 x 3072: one row 0.28 ms against
-0.41, eight 0.33 against 1.0, 512 rows 6.6 against 14.5; a token's scores, 768 x 50,257 as GPT-2 has it, 3.5 against 9.4.
+0.41, eight 0.33 against 1.0, 512 rows 6.6 against 14.5; one row times GPT-2's 768 x 50,257 3.5 against 9.4.
 """
 
 from typing import Any

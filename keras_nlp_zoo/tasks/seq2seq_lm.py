@@ -56,7 +56,7 @@ class Seq2SeqLM(GeneratingTask, keras_hub.models.Seq2SeqLM):
     preprocessor_class = Seq2SeqPreprocessor
 
     def __init__(self, backbone: Any, preprocessor: Any = None, **kwargs: Any):
-        if not hasattr(backbone, "decode_step"):
+        if not hasattr(backbone, "decode_step") or "encoder_token_ids" not in backbone.input:
             raise TypeError(f"`backbone` must be an encoder-decoder of keras_nlp_zoo. Received: {describe(backbone)}")
         check_vocabulary(backbone, preprocessor)
 
