@@ -80,3 +80,29 @@ def test_fine_tune_bert(tmp_path):
     assert "test accuracy" in out
     out = run("fine_tune_bert.py", "--size", 64, "--epochs", 1, "--preset", "preset", "--lora", 2, cwd=tmp_path)
     assert "test accuracy" in out
+
+
+def test_generate_text(tmp_path):
+    (tmp_path / "corpus.txt").write_text("the cat sat\nthe dog ran home\n" * 30, encoding="utf-8")
+    arguments = ["--model", "gru", "--corpus", "corpus.txt", "--epochs", 1, "--max-length", 9, "--save", "preset"]
+    out = run("generate_text.py", "the cat", *arguments, cwd=tmp_path)
+    assert "perplexity" in out
+    assert re.search(r"^the cat", out, re.MULTILINE)
+    out = run("generate_text.py", "the dog", "--model", "gru", "--preset", "preset", "--sampler", "beam", cwd=tmp_path)
+    assert re.search(r"^the dog", out, re.MULTILINE)
+
+
+def test_train_char_gpt(tmp_path):
+    (tmp_path / "corpus.txt").write_text("to be or not to be\n" * 200, encoding="utf-8")
+    out = run("train_char_gpt.py", "to be", "--corpus", "corpus.txt", "--steps", 30, "--save", "preset", cwd=tmp_path)
+    assert 0 < float(re.search(r"validation loss (\d\.\d+)", out)[1]) < 3
+    assert isinstance(knz.CausalLM.from_preset(tmp_path / "preset"), knz.CausalLM)
+
+
+def test_switch_backends(tmp_path):
+    out = run("switch_backends.py", "--model", "dnn", "--size", 100, "--epochs", 1, "--output", "preset", cwd=tmp_path)
+    table = [line.split() for line in out.splitlines() if line.startswith(("jax ", "tensorflow ", "torch "))]
+    served = [row for row in table if "installed" not in row]
+    assert served[0][0] == keras.backend.backend()
+    assert all(row[1] == served[0][1] for row in served)
+    assert all(float(row[2]) < 1e-5 for row in served)

@@ -15,6 +15,6 @@ print(
 texts, labels = knz.datasets.load("reviews", size=4000)
 tokenizer = knz.Tokenizer.train(texts, kind="word")
 classifier = knz.create_model("rnn", tokenizer=tokenizer, labels=["negative", "positive"])
-classifier.fit(texts, labels, validation_split=0.1, epochs=5, verbose=2)
+classifier.fit(texts, labels, validation_split=0.1, epochs=8, verbose=2)
 for text in ("the plot was superb", "the plot was not superb"):
     print(text, "->", classifier.classify(text))

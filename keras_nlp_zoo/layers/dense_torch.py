@@ -56,4 +56,5 @@ class _Linear(torch.autograd.Function):
 
 
 def _product(x: Any, weight: Any, bias: Any = None) -> Any:
-    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    # Of a bias oneDNN reads one number after another, whatever its strides.
+    return torch.ops.mkldnn._linear_pointwise(x, weight, None if bias is None else bias.contiguous(), "none", [], "")

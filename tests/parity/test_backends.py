@@ -8,11 +8,12 @@ import sys
 import numpy as np
 import pytest
 
-from tests.contracts.cases import CLASSIFIERS, TRANSLATORS
+from tests.contracts.cases import CLASSIFIERS, TRANSLATORS, WRITERS
 
 pytestmark = pytest.mark.parity
 BACKENDS = ("jax", "tensorflow", "torch")
-MODELS = [*CLASSIFIERS, *(f"{name}-lm" for name in TRANSLATORS)]
+TALKERS = [*(f"{name}-lm" for name in TRANSLATORS), *(f"{name}-next" for name in WRITERS)]
+MODELS = [*CLASSIFIERS, *TALKERS]
 READERS = ["lstm-tags", "bert-answers", "bert-words"]
 PAIRS = [(writer, reader) for writer in BACKENDS for reader in BACKENDS]
 
@@ -49,8 +50,8 @@ def test_same_weights_same_numbers(folder, writer, reader, name, kind):
 
 
 @pytest.mark.parametrize(("writer", "reader"), PAIRS)
-@pytest.mark.parametrize("name", [*(f"{name}-lm" for name in TRANSLATORS), *READERS])
-def test_same_translations_entities_answers_and_guesses(folder, writer, reader, name):
+@pytest.mark.parametrize("name", [*TALKERS, *READERS])
+def test_same_translations_texts_entities_answers_and_guesses(folder, writer, reader, name):
     written = json.loads((folder / writer / f"{name}.json").read_text())
     read = json.loads((folder / writer / f"{name}-preset-{reader}.json").read_text())
     assert len(set(map(str, written))) > (1 if name == "bert-words" else 10)

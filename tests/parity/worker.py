@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 import keras_nlp_zoo as knz
-from tests.contracts.cases import CLASSIFIERS, TINY, TRANSLATORS, tiny, tiny_translator
+from tests.contracts.cases import CLASSIFIERS, TINY, TRANSLATORS, WRITERS, tiny, tiny_translator, tiny_writer
 
 BACKEND = keras.backend.backend()
 KERAS_FILE = "lstm"  # the model that is also saved as a `.keras` file
@@ -23,7 +23,8 @@ PAIRS = knz.datasets.load("reversal", size=160, min_length=1, max_length=7)[0]
 ENTITIES = knz.datasets.load("entities", size=120)
 LABELS = knz.datasets.info("entities").labels
 FACTS = knz.datasets.load("facts", size=60)
-TASKS = {"lm": knz.Seq2SeqLM, "tags": knz.TokenClassifier, "answers": knz.QuestionAnswering, "words": knz.MaskedLM}
+REVIEWS = knz.datasets.load("reviews", size=200)[0]
+TASKS = {"lm": knz.Seq2SeqLM, "next": knz.CausalLM, "tags": knz.TokenClassifier, "answers": knz.QuestionAnswering, "words": knz.MaskedLM}
 SOURCES = [*PAIRS["encoder_text"][:30], ""]
 
 
@@ -62,8 +63,18 @@ def readers():
     )
 
 
+def writers():
+    """Language models."""
+    tokenizer = knz.Tokenizer.train(REVIEWS, kind="word")
+    for name in WRITERS:
+        yield f"{name}-next", tiny_writer(name, tokenizer, 32), (REVIEWS,), {"epochs": 4, "batch_size": 16}
+
+
 def answers(model):
-    """Logits, and what else the model says: translations, entities, answers."""
+    """Logits, and what else the model says: translations, entities, answers, texts."""
+    if isinstance(model, knz.CausalLM):
+        beginnings = [" ".join(text.split()[: 1 + i % 5]) for i, text in enumerate(REVIEWS[:30])]
+        return model.predict(REVIEWS[:20], verbose=0), model.generate(beginnings, max_length=20)
     if isinstance(model, knz.TokenClassifier):
         found = [[[e["start"], e["end"], e["label"]] for e in entities] for entities in model.tag(ENTITIES[0])]
         return model.predict(ENTITIES[0][:20], verbose=0), found
@@ -97,7 +108,7 @@ def write_answers(model, path):
 
 def write(folder):
     """A trained preset of every model, and a `.keras` file of one, with what they say here."""
-    for name, model, data, options in (*classifiers(), *translators(), *readers()):
+    for name, model, data, options in (*classifiers(), *translators(), *writers(), *readers()):
         model.compile(keras.optimizers.Adam(0.01))
         model.fit(*data, verbose=0, **options)
         model.save_to_preset(folder / BACKEND / name)
@@ -123,6 +134,7 @@ def learn(folder):
     """The loss curve of a fixed seed from the weights that JAX wrote."""
     data = {name: knz.datasets.load("reviews", size=200, seed=1) for name in CLASSIFIERS}
     data |= {f"{name}-lm": (knz.datasets.load("reversal", size=200, seed=1, max_length=7)[0],) for name in TRANSLATORS}
+    data |= {f"{name}-next": (knz.datasets.load("reviews", size=200, seed=1)[0],) for name in WRITERS}
     curves = {}
     for name, corpus in data.items():
         model = load(folder / "jax" / name)

@@ -1,0 +1,37 @@
+"""Ready arrays, and texts that have been batched, one batch after another."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_nlp_zoo.text.batching import BucketedBatches
+from keras_nlp_zoo.text.inputs import as_numpy
+
+
+def can_be_sliced(x: Any) -> bool:
+    """Whether `slices` takes `x`: batches of ours, or a tree of arrays."""
+    if isinstance(x, BucketedBatches):
+        return not x.endless
+    leaves = keras.tree.flatten(x) if isinstance(x, (dict, list, tuple)) else [x]
+    arrays = all(isinstance(leaf, np.ndarray) or keras.ops.is_tensor(leaf) for leaf in leaves)
+    return bool(leaves) and arrays and len({len(leaf) for leaf in leaves}) == 1 and len(leaves[0]) > 0
+
+
+def number_of_batches(x: Any, batch_size: int | None) -> int:
+    """How many `slices` yields."""
+    if isinstance(x, BucketedBatches):
+        return x.batches_per_pass
+    return -(-len(keras.tree.flatten(x)[0]) // (batch_size or 32))
+
+
+def slices(x: Any, batch_size: int | None) -> Iterator[Any]:
+    """The batches."""
+    if isinstance(x, BucketedBatches):
+        for i in range(x.batches_per_pass):
+            yield x[i][0]
+        return
+    arrays, size = keras.tree.map_structure(as_numpy, x), batch_size or 32
+    for start in range(0, number_of_batches(x, size) * size, size):
+        yield keras.tree.map_structure(lambda array, start=start: array[start : start + size], arrays)
