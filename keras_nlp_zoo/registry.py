@@ -113,7 +113,8 @@ def create_model(
         sequence_length: int. The most tokens of a text that are kept; 512 by default, 128 of sources and targets.
         **config: arguments of the backbone (`embedding_dim`, `hidden_dim`, `num_layers`, `bidirectional`,
             `dropout`, ...), and those of the task (`crf`, `pooling`) or of its preprocessor (`units`) that the
-            backbone does not have. `vocabulary_size` is the tokenizer's if left out.
+            backbone does not have. `vocabulary_size` is the tokenizer's if left out. Beside a `preset` only `dtype`
+            of the backbone's.
 
     Raises:
         ValueError: an unknown name, task or argument (the nearest known one is named), or arguments that
@@ -152,6 +153,8 @@ def create_model(
         reading["sequence_length"] = sequence_length
 
     if preset is not None:
+        if "dtype" in config:
+            head["dtype"] = config.pop("dtype")
         if config:
             raise ValueError(f"`preset` says what the model is: do not pass {', '.join(f'`{k}`' for k in config)} too.")
         model = task_class.from_preset(preset, **head, **reading)

@@ -1,4 +1,4 @@
-"""The examples run as a person runs them: in a process of their own, on the backend under test."""
+"""The examples run as a person runs them, in a process of their own, on all three backends: `tox -e examples`."""
 
 import os
 import pathlib
@@ -6,16 +6,22 @@ import re
 import subprocess
 import sys
 
-import keras
 import pytest
 
 import keras_nlp_zoo as knz
 
+pytestmark = pytest.mark.examples
 ROOT = pathlib.Path(__file__).parent.parent
 
 
+@pytest.fixture(params=["jax", "tensorflow", "torch"], autouse=True)
+def backend(request, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", request.param)
+    return request.param
+
+
 def run(script, *arguments, cwd):
-    environment = {**os.environ, "KERAS_BACKEND": keras.backend.backend(), "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, str(ROOT / "examples" / script), *map(str, arguments)],
         env=environment,
@@ -99,10 +105,10 @@ def test_train_char_gpt(tmp_path):
     assert isinstance(knz.CausalLM.from_preset(tmp_path / "preset"), knz.CausalLM)
 
 
-def test_switch_backends(tmp_path):
+def test_switch_backends(backend, tmp_path):
     out = run("switch_backends.py", "--model", "dnn", "--size", 100, "--epochs", 1, "--output", "preset", cwd=tmp_path)
     table = [line.split() for line in out.splitlines() if line.startswith(("jax ", "tensorflow ", "torch "))]
-    served = [row for row in table if "installed" not in row]
-    assert served[0][0] == keras.backend.backend()
-    assert all(row[1] == served[0][1] for row in served)
-    assert all(float(row[2]) < 1e-5 for row in served)
+    assert table[0][0] == backend
+    assert sorted(row[0] for row in table) == ["jax", "tensorflow", "torch"]
+    assert all(row[1] == table[0][1] for row in table)
+    assert all(float(row[2]) < 1e-5 for row in table)

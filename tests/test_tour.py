@@ -1,4 +1,4 @@
-"""The tour, each step as a person runs it and as it stands, on all three backends: `tox -e tour`."""
+"""The tour, each step as a person runs it and as it stands, on all three backends: `tox -e examples -- -m tour`."""
 
 import os
 import pathlib

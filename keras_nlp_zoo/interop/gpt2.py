@@ -24,6 +24,8 @@ def gpt2_from_hugging_face(config: dict[str, Any], weights: Any, activation: Any
     for name in UNKNOWN:
         if config.get(name):
             raise ValueError(f"its config has {name}={config[name]!r}, which is not known here")
+    if not config.get("tie_word_embeddings", True):
+        raise ValueError("its config has tie_word_embeddings=False: tokens are not scored by their own vectors")
     if config.get("layer_norm_epsilon", 1e-5) != 1e-5 or not config.get("scale_attn_weights", True):
         raise ValueError("its layer_norm_epsilon is not 1e-5, or its attention is not scaled")
     dim = config["n_embd"]

@@ -158,7 +158,7 @@ def test_bytes_of_gpt2(form, tmp_path):
         x = model.preprocessor(["Paris is the end.", "love"])
         x["padding_mask"] = keras.ops.convert_to_numpy(x["padding_mask"])
         given = {"input_ids": torch.tensor(x["token_ids"]), "attention_mask": torch.tensor(x["padding_mask"])}
-        found = model.backbone.predict(x, verbose=0)[x["padding_mask"] == 1]
+        found = model.backbone.predict(x, verbose=0)["sequence_output"][x["padding_mask"] == 1]
         np.testing.assert_allclose(found, run(module, given)[0].numpy()[x["padding_mask"] == 1], atol=1e-5)
 
 

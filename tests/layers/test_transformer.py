@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from keras_nlp_zoo.layers import PositionEncoding, Transformer, TransformerDecoder, TransformerEncoder
+from keras_nlp_zoo.layers.transformer_block import put
 
 RANDOM = np.random.RandomState(0)
 DIM, HEADS, WIDTH, LAYERS = 8, 2, 12, 2
@@ -170,6 +171,19 @@ def test_decoding_step_by_step(cross_attention, normalize_first):
     np.testing.assert_allclose(np.concatenate(found, axis=1), wanted, atol=1e-5)
 
 
+def test_values_are_put_into_a_cache():
+    """One after another, several at once, at a place that is an int or a tensor; in place on PyTorch."""
+    wanted = RANDOM.normal(size=(BATCH, HEADS, 6, 4)).astype("float32")
+    cache = start = ops.convert_to_tensor(wanted.copy())
+    for place, length in ((0, 3), (3, 1), (4, 2), (5, 1), (1, 1)):
+        values = RANDOM.normal(size=(BATCH, HEADS, length, 4)).astype("float32")
+        for index in (place, ops.convert_to_tensor(place, "int32")):
+            cache = put(cache, ops.convert_to_tensor(values + 1 if index is place else values), index)
+        wanted[:, :, place : place + length] = values
+        np.testing.assert_array_equal(numpy(cache), wanted)
+    assert (cache is start) == (keras.backend.backend() == "torch")
+
+
 # === Masks ===
 
 
@@ -298,6 +312,34 @@ def test_learned_positions():
         found = numpy(layer(inputs, start_index=start))
         table = numpy(layer.weights[0])[int(start) : int(start) + 5]
         np.testing.assert_allclose(found, (inputs + table) * DIM**0.5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["sinusoidal", "learned"])
+def test_positions_of_vectors_that_are_not_scaled(kind):
+    layer = PositionEncoding(7, kind, scale=False)
+    inputs = RANDOM.normal(size=(2, 5, DIM)).astype("float32")
+    layer.build(inputs.shape)
+    if kind == "learned":
+        table = numpy(layer.weights[0])
+    else:
+        angles = np.arange(7)[:, None] / 10_000 ** (np.arange(0, DIM, 2) / DIM)
+        table = np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(7, DIM)
+    for start in (0, 2, ops.convert_to_tensor(2, "int32")):
+        wanted = inputs + table[int(start) : int(start) + 5]
+        np.testing.assert_allclose(numpy(layer(inputs, start_index=start)), wanted, atol=1e-6)
+    again = PositionEncoding.from_config(layer.get_config())
+    assert again.get_config() == layer.get_config()
+    again.build(inputs.shape)
+    again.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(numpy(again(inputs)), numpy(layer(inputs)))
+
+
+def test_learned_positions_begin_as_long_as_what_they_are_added_to():
+    """A token's vector is one long where it is scaled by the root of its width, else GPT-2's and BERT's deviation."""
+    for scale, deviation in ((True, 64**-0.5), (False, 0.02)):
+        layer = PositionEncoding(500, "learned", scale)
+        layer.build((None, None, 64))
+        assert numpy(layer.weights[0]).std() == pytest.approx(deviation, rel=0.02)
 
 
 @pytest.mark.parametrize("kind", ["sinusoidal", "learned"])

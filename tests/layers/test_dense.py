@@ -1,0 +1,326 @@
+"""Dense against Keras's own with the same weights, and the products behind it against NumPy in float64."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_nlp_zoo.layers import TokenEmbedding
+from keras_nlp_zoo.layers.dense import Dense, product, run
+from tests.gradients import gradients
+
+RANDOM = np.random.RandomState(0)
+DIM, UNITS = 12, 7
+INPUTS = RANDOM.normal(size=(5, 4, DIM)).astype("float32")
+
+
+def numpy(tensor):
+    return ops.convert_to_numpy(tensor)
+
+
+def normal(*shape):
+    return RANDOM.normal(size=shape).astype("float32")
+
+
+def assert_near(found, wanted, tolerance=1e-5):
+    """Within a part of the largest number."""
+    assert found.shape == wanted.shape
+    assert np.abs(found - wanted).max() <= tolerance * np.abs(wanted).max()
+
+
+def pair(prepare=None, **options):
+    """Our layer and Keras's, with the same weights, none of them zero; both as `prepare` makes them."""
+    layers = Dense(UNITS, **options), keras.layers.Dense(UNITS, **options)
+    for layer in layers:
+        layer.build((None, None, DIM))
+    weights = [normal(*weight.shape) for weight in layers[0].weights]
+    for layer in layers:
+        layer.set_weights(weights)
+        if prepare is not None:
+            prepare(layer)
+    return layers
+
+
+# === The same as Keras's ===
+
+
+@pytest.mark.parametrize("options", [{}, {"activation": "relu"}, {"use_bias": False, "activation": "gelu"}])
+@pytest.mark.parametrize("shape", [(5, DIM), (1, DIM), (3, 4, DIM), (2, 3, 4, DIM), (0, DIM), (2, 0, DIM)])
+def test_same_outputs(shape, options):
+    ours, theirs = pair(**options)
+    x = normal(*shape)
+    found = numpy(ours(x))
+    wanted = np.einsum("...i,io->...o", x.astype("float64"), numpy(ours.kernel))
+    wanted = wanted if ours.bias is None else wanted + numpy(ours.bias)
+    if ours.activation is keras.activations.relu:
+        np.testing.assert_allclose(found, np.maximum(wanted, 0), atol=1e-5)
+    np.testing.assert_allclose(found, numpy(theirs(x)), atol=1e-5)
+    assert found.shape == (*shape[:-1], UNITS)
+
+
+def trained(layer, x, y):
+    """Weights after one step of gradient descent, with another layer below, which needs a gradient too."""
+    inputs = keras.Input((None, DIM))
+    below = keras.layers.Dense(DIM, name="below")
+    model = keras.Model(inputs, layer(below(inputs)))
+    below.set_weights([np.eye(DIM) + 0.1, np.arange(DIM) / DIM])
+    model.compile(keras.optimizers.SGD(0.5), loss="mse")
+    before = [numpy(weight) for weight in model.weights]
+    model.fit(x, y, batch_size=len(x), verbose=0)
+    return before, [numpy(weight) for weight in model.weights]
+
+
+def enable_lora(layer):
+    layer.enable_lora(2)
+    for weight, value in zip(layer.trainable_weights[-2:], LORA, strict=True):
+        weight.assign(value)
+
+
+LORA = [0.5 * RANDOM.normal(size=shape) for shape in ((DIM, 2), (2, UNITS))]
+
+
+@pytest.mark.parametrize("prepare", [None, enable_lora])
+@pytest.mark.parametrize("options", [{"activation": "tanh"}, {"use_bias": False}])
+def test_one_step_of_training(prepare, options):
+    y = normal(5, 4, UNITS)
+    (before, ours), (_, theirs) = (trained(layer, INPUTS, y) for layer in pair(prepare, **options))
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    moved = [np.abs(one - other).max() > 1e-3 for one, other in zip(ours, before, strict=True)]
+    # Under low-rank additions all but the kernel.
+    assert len(moved) - sum(moved) == (0 if prepare is None else 1)
+
+
+def test_lora():
+    ours, theirs = pair(enable_lora)
+    kernel, bias = (numpy(weight) for weight in theirs.weights[:2])
+    wanted = INPUTS.astype("float64") @ (kernel + LORA[0] @ LORA[1]) + bias
+    np.testing.assert_allclose(numpy(ours(INPUTS)), wanted, atol=1e-4)
+    np.testing.assert_allclose(numpy(ours(INPUTS)), numpy(theirs(INPUTS)), atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{"activation": "relu"}, {"use_bias": False}])
+def test_int8(options):
+    ours, theirs = pair(lambda layer: layer.quantize("int8"), **options)
+    assert keras.backend.standardize_dtype(ours._kernel.dtype) == "int8"
+    np.testing.assert_allclose(numpy(ours(INPUTS)), numpy(theirs(INPUTS)), atol=1e-5)
+
+
+@pytest.mark.parametrize("policy", ["bfloat16", "mixed_bfloat16", "float16"])
+def test_other_precisions(policy):
+    ours, theirs = pair(dtype=policy, activation="relu")
+    found, wanted = ours(INPUTS), theirs(INPUTS)
+    assert keras.backend.standardize_dtype(found.dtype) == policy.removeprefix("mixed_")
+    # Both round to 8 bits, or 11, and may add up in another order before.
+    found, wanted = (numpy(ops.cast(x, "float32")) for x in (found, wanted))
+    assert_near(found, wanted, 0.01)
+    assert [weight.dtype for weight in ours.weights] == [weight.dtype for weight in theirs.weights]
+
+
+def test_saved_and_loaded(tmp_path):
+    inputs = keras.Input((4, DIM))
+    model = keras.Model(inputs, Dense(UNITS, activation="tanh", name="mixer")(inputs))
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert type(again.get_layer("mixer")) is Dense
+    np.testing.assert_array_equal(numpy(again(INPUTS)), numpy(model(INPUTS)))
+
+
+def test_mask_goes_through():
+    words = keras.layers.Embedding(5, DIM, mask_zero=True)(np.array([[1, 2, 0], [3, 0, 0]]))
+    mask = numpy(Dense(UNITS)(words)._keras_mask)
+    np.testing.assert_array_equal(mask, [[1, 1, 0], [1, 0, 0]])
+
+
+# === Called without what Keras does around it ===
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "mixed_bfloat16", "int8"])
+def test_run_is_a_call(dtype):
+    layer = pair(dtype=None if dtype == "int8" else dtype)[0]
+    if dtype == "int8":
+        layer.quantize("int8")
+    x = ops.convert_to_tensor(INPUTS, layer.compute_dtype)
+    found, wanted = run(layer, x), layer(x)
+    assert keras.backend.standardize_dtype(found.dtype) == keras.backend.standardize_dtype(wanted.dtype)
+    np.testing.assert_array_equal(numpy(ops.cast(found, "float32")), numpy(ops.cast(wanted, "float32")))
+    if dtype == "mixed_bfloat16":  # a call casts what comes in
+        assert keras.backend.standardize_dtype(run(layer, ops.convert_to_tensor(INPUTS)).dtype) == "bfloat16"
+
+
+def test_run_hands_arguments_on():
+    dropout = keras.layers.Dropout(0.5, seed=0)
+    x = ops.ones((10, 20))
+    np.testing.assert_array_equal(numpy(run(dropout, x)), numpy(x))
+    np.testing.assert_array_equal(numpy(run(dropout, x, training=False)), numpy(x))
+    dropped = numpy(run(dropout, x, training=True))
+    assert {*np.unique(dropped)} == {0.0, 2.0}
+    norm = keras.layers.LayerNormalization(epsilon=1e-5)
+    norm.build((None, 20))
+    x = normal(10, 20)
+    wanted = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.astype("float64").var(-1, keepdims=True) + 1e-5)
+    np.testing.assert_allclose(numpy(run(norm, ops.convert_to_tensor(x))), wanted, atol=1e-5)
+
+
+# === Scores of all tokens ===
+
+
+OPTIONS = [{}, {"tie_weights": False}, {"logit_soft_cap": 0.5}, {"reverse_dtype": "float32"}]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("shape", [(5, DIM), (2, 3, DIM)])
+def test_tokens_are_scored_by_their_vectors(shape, options):
+    layer = TokenEmbedding(9, DIM, **options)
+    layer.build((None, None))
+    x = normal(*shape)
+    table = numpy(layer.embeddings).astype("float64").T
+    if "tie_weights" in options:
+        table = numpy(layer.reverse_embeddings)
+        assert np.abs(table - numpy(layer.embeddings).T).max() > 0.01
+    wanted = x @ table
+    cap = options.get("logit_soft_cap")
+    np.testing.assert_allclose(
+        numpy(layer(x, reverse=True)), wanted if cap is None else cap * np.tanh(wanted / cap), atol=1e-5
+    )
+
+
+def test_gradients_of_scores():
+    """A word's vector is read and scores: its gradient is the sum of both."""
+    layer = TokenEmbedding(9, DIM)
+    layer.build((None, None))
+    x, weights, ids = normal(2, 3, DIM), normal(2, 3, 9), np.array([[1, 2, 2], [0, 8, 1]])
+
+    def loss(x):
+        return ops.sum(layer(x + layer(ids), reverse=True) * ops.convert_to_tensor(weights))
+
+    _, (by_table, by_x) = gradients(loss, layer.trainable_variables, [x])
+    table = numpy(layer.embeddings).astype("float64")
+    wanted = np.einsum("blv,bld->vd", weights, x + table[ids])
+    np.add.at(wanted, ids, weights @ table)
+    np.testing.assert_allclose(by_x, weights @ table, atol=1e-5)
+    np.testing.assert_allclose(by_table, wanted, atol=1e-5)
+
+
+# === The product on PyTorch's CPU ===
+
+
+def torch_kernel():
+    if keras.backend.backend() != "torch":
+        pytest.skip("the product of dense_torch.py is PyTorch's alone")
+    import torch
+
+    from keras_nlp_zoo.layers import dense_torch
+
+    one = ops.ones((1, 1))
+    if not dense_torch.has_kernel(one, one):
+        pytest.skip("PyTorch runs on a GPU here, or was built without oneDNN")
+    return torch, dense_torch
+
+
+def dense(shape):
+    return normal(*shape)
+
+
+def transposed(shape):
+    return normal(*shape[::-1]).T
+
+
+def every_other(shape):
+    return normal(*(2 * size for size in shape))[tuple(slice(None, None, 2) for _ in shape)]
+
+
+def last_axis_second(shape):
+    """As heads of an attention that were put behind the length."""
+    return np.swapaxes(normal(*shape[:-2], *shape[:-3:-1]), -1, -2) if len(shape) > 1 else normal(*shape)
+
+
+def repeated(shape):
+    return np.broadcast_to(normal(1, *shape[1:]), shape)
+
+
+LAYOUTS = [dense, transposed, every_other, last_axis_second, repeated]
+SHAPES = [(DIM,), (1, DIM), (33, DIM), (1, 1, DIM), (2, 5, DIM), (2, 3, 4, DIM), (3, 1), (300, 96)]
+
+
+def tensor(torch, array):
+    """With the strides of the array, as a leaf."""
+    strides = [stride // array.itemsize for stride in array.strides]
+    size = 1 + sum((n - 1) * stride for n, stride in zip(array.shape, strides, strict=True))
+    flat = torch.tensor(np.lib.stride_tricks.as_strided(array, (size,), (array.itemsize,)).copy())
+    return torch.as_strided(flat, array.shape, strides).requires_grad_()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_product(shape):
+    """Outputs and gradients, with a bias and without one, of arrays that lie in memory in many ways."""
+    torch, kernel = torch_kernel()
+    for layout, weight_layout in itertools.product(LAYOUTS, (dense, transposed, every_other)):
+        x, weight = layout(shape), weight_layout((UNITS, shape[-1]))
+        bias, upstream = every_other((UNITS,)), layout((*shape[:-1], UNITS))
+        tensors = [tensor(torch, array) for array in (x, weight, bias)]
+        assert kernel.has_kernel(*tensors[:2])
+        x64, weight64, upstream64 = (array.astype("float64") for array in (x, weight, upstream))
+        for used in (tensors, tensors[:2]):
+            wanted = x64 @ weight64.T + (bias if len(used) == 3 else 0)
+            found = kernel.linear(*used)
+            assert_near(found.detach().numpy(), wanted)
+            with torch.no_grad():
+                assert_near(kernel.linear(*used).numpy(), wanted)
+            found = torch.autograd.grad(found, used, tensor(torch, upstream).detach())
+            rows = upstream64.reshape(-1, UNITS)
+            wanted = [upstream64 @ weight64, rows.T @ x64.reshape(-1, shape[-1]), rows.sum(0)]
+            for one, other in zip(found, wanted, strict=False):
+                assert_near(one.numpy(), other)
+
+
+def test_gradients_of_those_only_that_are_asked_for():
+    torch, kernel = torch_kernel()
+    arrays = normal(3, DIM), normal(UNITS, DIM), normal(UNITS)
+    wanted = [np.ones((3, UNITS)) @ arrays[1], np.ones((UNITS, 3)) @ arrays[0], np.full(UNITS, 3.0)]
+    for number, expected in enumerate(wanted):
+        tensors = [torch.tensor(array, requires_grad=number == i) for i, array in enumerate(arrays)]
+        kernel.linear(*tensors).sum().backward()
+        assert_near(tensors[number].grad.numpy(), expected)
+        assert all(one.grad is None for i, one in enumerate(tensors) if i != number)
+    assert not kernel.linear(*(torch.tensor(array) for array in arrays)).requires_grad
+
+
+def test_what_the_product_leaves_to_keras():
+    """Nothing to multiply, other precisions, other devices."""
+    torch, kernel = torch_kernel()
+    x, weight = torch.ones(2, DIM), torch.ones(UNITS, DIM)
+    assert kernel.has_kernel(x, weight)
+    assert not kernel.has_kernel(x[:0], weight)
+    assert not kernel.has_kernel(x.double(), weight.double())
+    assert not kernel.has_kernel(x.bfloat16(), weight.bfloat16())
+    assert not kernel.has_kernel(x, weight.double())
+    assert not kernel.has_kernel(x.to("meta"), weight)
+    assert not kernel.has_kernel(x, weight.to("meta"))
+    layer = pair()[0]
+    empty = torch.ones(0, DIM, requires_grad=True)
+    layer(empty).sum().backward()
+    assert empty.grad.shape == (0, DIM)
+    np.testing.assert_array_equal(layer.bias.value.grad, np.zeros(UNITS))
+
+
+def test_the_layer_uses_it(monkeypatch):
+    torch, kernel = torch_kernel()
+    calls = []
+    monkeypatch.setattr(kernel, "_product", lambda *args: calls.append(args) or torch.zeros(1))
+    layer, embedding = pair()[0], TokenEmbedding(9, DIM)
+    embedding.build((None, None))
+    for number, call in enumerate((lambda: layer(INPUTS), lambda: embedding(INPUTS, reverse=True)), 1):
+        call()
+        assert len(calls) == number
+    enable_lora(layer)
+    layer(INPUTS)
+    assert len(calls) == 2
+
+
+def test_other_backends_have_no_product_of_their_own():
+    if keras.backend.backend() == "torch":
+        pytest.skip("PyTorch has one")
+    assert product(INPUTS, normal(DIM, UNITS)) is None
