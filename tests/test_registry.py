@@ -8,12 +8,13 @@ SIMPLE = {"embedding_dim": 4}
 
 def test_list_models():
     classic = ["dnn", "cnn", "rnn", "lstm", "gru"]
-    assert knz.list_models() == [*classic, "seq2seq", "attention", "transformer", "bert"]
-    assert knz.list_models(task="text_classifier") == [*classic, "transformer", "bert"]
+    assert knz.list_models() == [*classic, "seq2seq", "attention", "transformer", "bert", "gpt2"]
+    assert knz.list_models(task="text_classifier") == [*classic, "transformer", "bert", "gpt2"]
     assert knz.list_models(task="token_classifier") == [*classic[1:], "transformer", "bert"]
     assert knz.list_models(task="question_answering") == ["transformer", "bert"]
     assert knz.list_models(task="masked_lm") == ["bert"]
     assert knz.list_models(task="seq2seq_lm") == ["seq2seq", "attention", "transformer"]
+    assert knz.list_models(task="causal_lm") == ["rnn", "lstm", "gru", "transformer", "gpt2"]
     assert knz.list_models("*nn") == ["dnn", "cnn", "rnn"]
 
 

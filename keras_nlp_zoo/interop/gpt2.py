@@ -65,7 +65,7 @@ def gpt2_from_keras_hub(theirs: Any, **kwargs: Any) -> GPT2Backbone:
     sizes = {name: getattr(theirs, name) for name in (*names, "max_sequence_length")}
     kwargs.setdefault("dtype", theirs.dtype_policy)
     backbone = GPT2Backbone(**sizes, **kwargs)
-    arrays = {}
+    arrays: dict[Any, Any] = {}
     for i, layer in enumerate(theirs.transformer_layers):
         attention = layer._self_attention_layer
         dim = theirs.hidden_dim

@@ -12,7 +12,7 @@ from keras_nlp_zoo.layers.gelu import activation_name, get_activation
 from keras_nlp_zoo.models.transformer_parts import TransformerDecoderBackbone
 
 # What makes a decoder a GPT-2.
-FIXED = {"normalize_first": True, "positions": "learned", "final_norm": True, "scale_embeddings": False}
+FIXED: dict[str, Any] = {"normalize_first": True, "positions": "learned", "final_norm": True, "scale_embeddings": False}
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")

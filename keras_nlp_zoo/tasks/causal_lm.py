@@ -11,7 +11,7 @@ from keras import ops, tree
 from keras_nlp_zoo.layers.dense import Dense
 from keras_nlp_zoo.metrics import Perplexity
 from keras_nlp_zoo.tasks.backbones import check_vocabulary, token_vectors
-from keras_nlp_zoo.tasks.generation import GeneratingTask, check_count, mask_after_stop, to_numpy
+from keras_nlp_zoo.tasks.generation import GeneratingTask, check_count, get_sampler, mask_after_stop, to_numpy
 from keras_nlp_zoo.tasks.streaming import TextStream, stop_strings, written
 from keras_nlp_zoo.text.batching import batches_by_length, bucket_length
 from keras_nlp_zoo.text.causal_lm_preprocessor import CausalLMPreprocessor, NextTokenFile
@@ -256,12 +256,15 @@ class CausalLM(GeneratingTask, keras_hub.models.CausalLM):
             prompts, max_length = self._prompts([inputs] if single else inputs, max_length)
             stop_token_ids, stop = self._stop_token_ids(stop_token_ids), stop_strings(stop)
             check_count("batch_size", batch_size, 1)
+            if stop and getattr(self.sampler, "return_all_beams", False):
+                raise ValueError("`stop` does not go with `return_all_beams`, whose texts would lose their scores.")
             lengths = np.array([len(prompt) for prompt in prompts])
             answers: list[Any] = [None] * len(prompts)
             bar = keras.utils.Progbar(len(prompts)) if verbose else None
             for indices, filled, _ in batches_by_length(lengths, batch_size):
                 batch = [prompts[i] for i in filled]
-                for outputs in self._write(batch, max_length, decode, stop_token_ids, CHUNK if stop else None):
+                chunk = CHUNK if stop and _takes_steps(self.sampler) else None
+                for outputs in self._write(batch, max_length, decode, stop_token_ids, chunk):
                     texts = self._texts_of(outputs, batch, strip_prompt, stop)
                 answers_here = zip(indices, texts, strict=False)  # a batch may be filled up
                 for i, text in answers_here:
@@ -294,9 +297,13 @@ class CausalLM(GeneratingTask, keras_hub.models.CausalLM):
             raise TypeError(f"`prompt` must be a string. Received: {describe(prompt)}")
         (tokens,), max_length = self._prompts([prompt], max_length)
         stop_token_ids, stop = self._stop_token_ids(stop_token_ids), stop_strings(stop)
-        return self._stream(tokens, max_length, stop_token_ids, strip_prompt, stop, sampler, seed)
+        if sampler is not None:
+            sampler = get_sampler(sampler)
+        if not _takes_steps(sampler or self.sampler):
+            raise ValueError(f"`sampler` writes no text from left to right: {type(sampler or self.sampler).__name__}")
+        return self._pieces(tokens, max_length, stop_token_ids, strip_prompt, stop, sampler, seed)
 
-    def _stream(
+    def _pieces(
         self,
         prompt: list[int],
         max_length: int,
@@ -307,15 +314,19 @@ class CausalLM(GeneratingTask, keras_hub.models.CausalLM):
         seed: Any,
     ) -> Iterator[str]:
         text = TextStream(self._tokenizer(), prompt, strip_prompt, stop)
-        with self._decoding_with(sampler, seed) as decode:
-            if not self._takes_steps():
-                raise ValueError(f"`sampler` writes no text from left to right: {type(self.sampler).__name__}")
-            for outputs in self._write([prompt], max_length, decode, stop_token_ids, chunk=1):
-                piece = text.add(_new_tokens(outputs, 0, prompt))
-                if piece:
-                    yield piece
-                if text.ended:
-                    return
+        seeds = [seed]
+
+        def decode(*args: Any, **kwargs: Any) -> Any:
+            # For one step at a time: between two of them the model may be asked for something else.
+            with self._decoding_with(sampler, seeds.pop() if seeds else None) as step:
+                return step(*args, **kwargs)
+
+        for outputs in self._write([prompt], max_length, decode, stop_token_ids, chunk=1):
+            piece = text.add(_new_tokens(outputs, 0, prompt))
+            if piece:
+                yield piece
+            if text.ended:
+                return
         rest = text.finish()
         if rest:
             yield rest
@@ -339,18 +350,14 @@ class CausalLM(GeneratingTask, keras_hub.models.CausalLM):
             )
         return prompts, max_length
 
-    def _takes_steps(self) -> bool:
-        """Whether the sampler chooses one token after another, and no more than that."""
-        return type(self.sampler).__call__ is keras_hub.samplers.Sampler.__call__
-
     def _write(
         self, prompts: list[list[int]], max_length: int, decode: Any, stop_token_ids: Any, chunk: int | None
     ) -> Iterator[dict[str, Any]]:
-        """What `generate_step` returns for one batch: once, or after every `chunk` tokens.
+        """What `generate_step` returns for one batch: once, or after every `chunk` tokens, one token after another.
 
         Whoever gets it may set rows of `done`, which then need not be continued.
         """
-        steps = self._takes_steps()
+        steps = chunk is not None or _takes_steps(self.sampler)
         # Few shapes, so that XLA compiles few programs. A sampler with a loop of its own writes to the end of them.
         size = bucket_length(max_length, getattr(self.backbone, "max_sequence_length", None)) if steps else max_length
         lengths = np.array([len(prompt) for prompt in prompts])
@@ -359,12 +366,13 @@ class CausalLM(GeneratingTask, keras_hub.models.CausalLM):
         token_ids[mask] = np.concatenate(prompts)
         index = int(lengths.min())
         inputs = {"token_ids": token_ids, "padding_mask": mask.astype("int32")}
-        state = {"beginning": token_ids[:, : bucket_length(index - 1, size)], "index": np.array(index, "int32")}
-        if chunk is None or not steps:
+        beginning = token_ids[:, : bucket_length(index - 1, size)]
+        state: dict[str, Any] = {"beginning": beginning, "index": np.array(index, "int32")}
+        if chunk is None:
             whole = {**inputs, **state, "max_length": np.array(max_length, "int32")}
             yield to_numpy(decode(_tensors(whole), stop_token_ids=stop_token_ids))
             return
-        state = {**state, "cache": (), "done": np.zeros(len(prompts), "bool")}
+        state |= {"cache": (), "done": np.zeros(len(prompts), "bool")}
         while index < max_length and not state["done"].all():
             until = np.array(min(index + chunk, max_length), "int32")
             outputs = decode(_tensors({**inputs, **state, "max_length": until}), stop_token_ids=stop_token_ids)
@@ -406,7 +414,7 @@ class CausalLM(GeneratingTask, keras_hub.models.CausalLM):
             hidden, cache = self.backbone.decode_step(last, index - 1, cache)
             return self._logits(hidden), hidden, cache
 
-        if not self._takes_steps():
+        if not _takes_steps(self.sampler):
             return self._sampled(tokens, mask, index, following, cache, stop_token_ids)
         until = inputs.get("max_length", size)
         done = inputs.get("done")
@@ -472,6 +480,11 @@ class CausalLM(GeneratingTask, keras_hub.models.CausalLM):
             if ended and "done" in outputs:
                 outputs["done"][row] = True
         return texts
+
+
+def _takes_steps(sampler: Any) -> bool:
+    """Whether a sampler chooses one token after another, and no more than that."""
+    return type(sampler).__call__ is keras_hub.samplers.Sampler.__call__
 
 
 def _new_tokens(outputs: dict[str, Any], row: int, prompt: list[int]) -> list[int]:

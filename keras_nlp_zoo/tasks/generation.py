@@ -9,9 +9,13 @@ import keras_hub
 import numpy as np
 from keras import ops
 
+from keras_nlp_zoo.naming import suggest
 from keras_nlp_zoo.tasks.task import TextTask
-from keras_nlp_zoo.text.inputs import as_text_list
+from keras_nlp_zoo.text.inputs import as_text_list, describe
 from keras_nlp_zoo.text.preprocessor import special_token_id
+
+# Those that need no argument.
+SAMPLERS = ("beam", "greedy", "random", "top_k", "top_p")
 
 
 class GeneratingTask(TextTask):
@@ -22,7 +26,7 @@ class GeneratingTask(TextTask):
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         self._generate_functions: dict[str, Any] = {}
-        super().compile(*args, **kwargs)
+        super().compile(*args, **{**kwargs, "sampler": get_sampler(kwargs.get("sampler", "greedy"))})
 
     def get_compile_config(self) -> dict[str, Any]:
         config = super().get_compile_config()
@@ -35,12 +39,13 @@ class GeneratingTask(TextTask):
             _seed(self.sampler, seed)
             yield self.make_generate_function()
             return
-        sampler = keras_hub.samplers.get(sampler)
+        sampler = get_sampler(sampler)
         _seed(sampler, seed)
         key = str(keras.saving.serialize_keras_object(sampler))
         usual = self.sampler, self.generate_function
         # What was compiled for one like it serves again, with the random state of this one.
-        self.sampler, self.generate_function = self._generate_functions.get(key, (sampler, None))
+        own = type(sampler).from_config(sampler.get_config())
+        self.sampler, self.generate_function = self._generate_functions.get(key, (own, None))
         compiled_for = self.sampler
         try:
             _copy_state(sampler, compiled_for)
@@ -85,6 +90,16 @@ class GeneratingTask(TextTask):
 def _rows(tokens: np.ndarray, mask: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     length = tokens.shape[-1]
     return zip(tokens.reshape(-1, length), mask.reshape(-1, length), strict=True)
+
+
+def get_sampler(sampler: Any) -> Any:
+    """A sampler by its name, as `keras_hub.samplers.get`; or a `ValueError` with the names there are."""
+    if isinstance(sampler, str) and sampler not in SAMPLERS:
+        raise ValueError(suggest("sampler", sampler, SAMPLERS))
+    found = keras_hub.samplers.get(sampler)
+    if not isinstance(found, keras_hub.samplers.Sampler):
+        raise TypeError(f"`sampler` must be a sampler of KerasHub, or its name. Received: {describe(sampler)}")
+    return found
 
 
 def _seed(sampler: Any, seed: int | None) -> None:

@@ -193,8 +193,9 @@ class Seq2SeqLM(GeneratingTask, keras_hub.models.Seq2SeqLM):
             answers: list[Any] = [None] * len(rows)
             bar = keras.utils.Progbar(len(rows)) if verbose else None
             for indices, outputs in self._write(decode, rows, given, max_length, batch_size, stop_token_ids):
-                columns = (outputs.get(key) for key in ("decoder_token_ids", "decoder_padding_mask", "scores"))
-                texts = self._texts(*columns, given.lengths[indices] if strip_prompt else None)
+                tokens, mask = outputs["decoder_token_ids"], outputs["decoder_padding_mask"]
+                lengths = given.lengths[indices] if strip_prompt else None
+                texts = self._texts(tokens, mask, outputs.get("scores"), lengths)
                 for i, answer in zip(indices, texts, strict=True):
                     answers[i] = answer
                 if bar is not None:

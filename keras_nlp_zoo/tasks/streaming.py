@@ -23,10 +23,11 @@ def written(
     """The text of a beginning and of what was written after it, and whether it ended before a stop string."""
     ends, *whole = as_text_list(tokenizer.detokenize([new, *([] if strip_prompt else [[*prompt, *new]])]), "tokens")
     text = whole[0] if whole else ends
-    places = [ends.find(string) for string in stop if string in ends]
+    # Of each the end, then the beginning: the first to be complete, however much has been written after it.
+    places = [(ends.find(string) + len(string), ends.find(string)) for string in stop if string in ends]
     if not places:
         return text, False
-    return text[: len(text) - (len(ends) - min(places))], True
+    return text[: len(text) - (len(ends) - min(places)[1])], True
 
 
 class TextStream:
@@ -68,6 +69,6 @@ class TextStream:
 
     def _unsure(self, text: str) -> int:
         """How many characters at the end may turn out to be others, or part of a stop string."""
-        half = len(text) - len(text.rstrip(HALF))
-        begun = (n for string in self.stop for n in range(len(string) - 1, 0, -1) if text.endswith(string[:n]))
-        return max(half, max(begun, default=0))
+        whole = text.rstrip(HALF)
+        begun = (n for string in self.stop for n in range(len(string) - 1, 0, -1) if whole.endswith(string[:n]))
+        return len(text) - len(whole) + max(begun, default=0)

@@ -15,6 +15,7 @@ TINY = {
     "attention": {"embedding_dim": 8, "hidden_dim": 16},
     "transformer": {"num_layers": 1, "num_heads": 2, "hidden_dim": 16, "intermediate_dim": 32},
     "bert": {"num_layers": 1, "num_heads": 2, "hidden_dim": 16, "intermediate_dim": 32},
+    "gpt2": {"num_layers": 1, "num_heads": 2, "hidden_dim": 16, "intermediate_dim": 32},
 }
 # Without dropout, so that a step of training is a function of the weights alone.
 NO_DROPOUT = {"dnn": {"word_dropout": 0.0}}
@@ -24,6 +25,7 @@ NO_DROPOUT = {"dnn": {"word_dropout": 0.0}}
 OWN = [name for name in TINY if name != "bert"]
 CLASSIFIERS = knz.list_models(task="text_classifier")
 TRANSLATORS = knz.list_models(task="seq2seq_lm")
+WRITERS = knz.list_models(task="causal_lm")
 LABELS = ["negative", "positive"]
 
 
@@ -58,3 +60,14 @@ def tiny_translator(name, tokenizer=None, sequence_length=16, **config):
     if tokenizer is not None:
         preprocessor = knz.text.Seq2SeqPreprocessor(tokenizer, sequence_length, sequence_length)
     return knz.Seq2SeqLM(backbone, preprocessor)
+
+
+def tiny_writer(name, tokenizer=None, sequence_length=16, pack=False, **config):
+    """A tiny language model of that name, without dropout, that reads forwards."""
+    if name in ("rnn", "lstm", "gru"):
+        config = {"bidirectional": False, **config}
+    backbone = tiny_backbone(name, "causal_lm", tokenizer, **config)
+    preprocessor = None
+    if tokenizer is not None:
+        preprocessor = knz.text.CausalLMPreprocessor(tokenizer, sequence_length, pack=pack)
+    return knz.CausalLM(backbone, preprocessor)

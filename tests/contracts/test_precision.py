@@ -19,7 +19,7 @@ def test_batch_and_length_are_free(name):
         ids = np.ones((batch, length), "int32")
         outputs = backbone(arrays(backbone, ids, ids))
         assert outputs["sequence_output"].shape[:2] == (batch, length)
-        assert outputs["pooled_output"].shape[0] == batch
+        assert all(output.shape[0] == batch for output in outputs.values())
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)

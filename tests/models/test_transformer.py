@@ -137,7 +137,8 @@ def test_cached_decoding_of_the_decoder_alone():
     backbone = make(TransformerDecoderBackbone, dropout=0.5)
     ids = batch(TransformerDecoderBackbone)["token_ids"]
     expected = run(backbone, {"token_ids": ids, "padding_mask": np.ones_like(ids)})["sequence_output"]
-    cache = backbone.start_decoding(BATCH, SOURCE + 2)
+    none = np.zeros_like(ids)
+    cache = backbone.start_decoding(ids, none, SOURCE + 2)
     found = decode_in_a_loop(backbone.decode_step, cache, ids, SIZES["hidden_dim"])
     np.testing.assert_allclose(found, expected, atol=1e-5)
     several, cache = backbone.decode_step(ids[:, :4], 0, cache)  # a prompt, in one go
@@ -237,7 +238,7 @@ def test_too_long(backbone_class, positions):
     with pytest.raises(ValueError, match=r"`max_sequence_length` is 20\. Received: 2[47] positions"):
         backbone(batch(backbone_class, extra=20))
     if backbone_class is not TransformerEncoderBackbone:
-        inputs = list(batch(backbone_class).values())[:2] if backbone_class is TransformerBackbone else (BATCH,)
+        inputs = list(batch(backbone_class).values())[:2]
         with pytest.raises(ValueError, match=r"`max_length` must not exceed max_sequence_length=20\. Received: 21"):
             backbone.start_decoding(*inputs, 21)
 

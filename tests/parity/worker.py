@@ -24,7 +24,13 @@ ENTITIES = knz.datasets.load("entities", size=120)
 LABELS = knz.datasets.info("entities").labels
 FACTS = knz.datasets.load("facts", size=60)
 REVIEWS = knz.datasets.load("reviews", size=200)[0]
-TASKS = {"lm": knz.Seq2SeqLM, "next": knz.CausalLM, "tags": knz.TokenClassifier, "answers": knz.QuestionAnswering, "words": knz.MaskedLM}
+TASKS = {
+    "lm": knz.Seq2SeqLM,
+    "next": knz.CausalLM,
+    "tags": knz.TokenClassifier,
+    "answers": knz.QuestionAnswering,
+    "words": knz.MaskedLM,
+}
 SOURCES = [*PAIRS["encoder_text"][:30], ""]
 
 
