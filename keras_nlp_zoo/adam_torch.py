@@ -7,6 +7,7 @@ against 11 ms.
 from typing import Any
 
 import torch
+from keras import ops
 from torch.optim.adamw import adamw
 
 
@@ -24,7 +25,7 @@ def step(optimizer: Any, grads: list[Any], variables: list[Any], learning_rate: 
     """What an Adam of Keras does in a step once gradients are cut and weights have decayed."""
     places = [optimizer._get_variable_index(variable) for variable in variables]
     weights = [variable.value.data for variable in variables]
-    taken = int(optimizer.iterations.value)
+    taken = int(ops.convert_to_numpy(optimizer.iterations))  # a variable, or a tensor while gradients accumulate
     # Keras adds its epsilon to the root of the moment that is not yet corrected.
     epsilon = optimizer.epsilon / (1.0 - optimizer.beta_2 ** (taken + 1)) ** 0.5
     # The kernel reads memory in order, whatever order a matrix says that it is in.

@@ -77,7 +77,7 @@ def list_models(pattern: str | None = None, *, task: str | None = None) -> list[
         ValueError: an unknown `task`.
 
     Example:
-        knz.list_models(task="text_classifier")  # ["dnn", "cnn", "rnn", "lstm", "gru"]
+        knz.list_models(task="seq2seq_lm")  # ["seq2seq", "attention", "transformer"]
     """
     if task is not None and task not in TASKS:
         raise ValueError(suggest("task", task, TASKS))

@@ -293,7 +293,7 @@ def freeze(backbone: Any, num_layers: int | None = None) -> None:
         num_layers: int. How many layers are kept as they are, and the embeddings below them; all if left out.
 
     Raises:
-        ValueError: a number of layers that the backbone does not have.
+        ValueError: a number of layers that the backbone does not have, or one that has none.
 
     Example:
         classifier = knz.create_model("bert", vocabulary_size=9, num_classes=2, num_layers=2, num_heads=2, hidden_dim=4)
@@ -304,13 +304,19 @@ def freeze(backbone: Any, num_layers: int | None = None) -> None:
         backbone.trainable = False
         return
     layers = list(getattr(backbone, "transformer_layers", []))
+    if not layers:
+        raise ValueError(
+            f"`num_layers` must be left out: a {type(backbone).__name__} has no `transformer_layers` to freeze in part."
+        )
     if isinstance(num_layers, bool) or not isinstance(num_layers, int) or not 0 <= num_layers <= len(layers):
         raise ValueError(
             f"`num_layers` must be an int from 0 to {len(layers)}, the transformer layers of this "
             f"{type(backbone).__name__}. Received: num_layers={num_layers!r}"
         )
-    above = {id(layer) for layer in layers[num_layers:]}
+    last = layers[num_layers - 1] if num_layers else None
     for layer in backbone.layers:
-        if id(layer) in above:
-            break
+        if layer is layers[0] and last is None:
+            return
         layer.trainable = False
+        if layer is last:
+            return

@@ -45,6 +45,19 @@ def test_steps_are_those_of_the_paper(scale, decay, clip):
         np.testing.assert_allclose(keras.ops.convert_to_numpy(variable), expected, atol=2e-6)
 
 
+def test_accumulated_gradients_are_steps_of_their_mean():
+    random = np.random.default_rng(0)
+    start = [random.normal(size=shape).astype("float32") for shape in SHAPES]
+    grads = [[random.normal(size=shape).astype("float32") for shape in SHAPES] for _ in range(6)]
+    variables = [keras.Variable(value) for value in start]
+    optimizer = knz.training.Adam(0.01, gradient_accumulation_steps=2)
+    for step in grads:
+        optimizer.apply([keras.ops.convert_to_tensor(g) for g in step], variables)
+    means = [[(a + b) / 2 for a, b in zip(*pair, strict=True)] for pair in zip(grads[::2], grads[1::2], strict=True)]
+    for variable, expected in zip(variables, formula(start, means, 0.01), strict=True):
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(variable), expected, atol=2e-6)
+
+
 def test_weights_in_another_order_of_memory():
     value = np.arange(12, dtype="float32").reshape(3, 4)
     variable = keras.Variable(keras.ops.transpose(keras.ops.convert_to_tensor(value)))

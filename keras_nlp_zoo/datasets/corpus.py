@@ -53,12 +53,6 @@ class Corpus:
     languages: tuple[str, ...] = ("en",)
 
 
-def check_int(name: str, value: Any, least: int) -> None:
-    """Raises the ValueError of an option that must be an int of at least `least`, and is not."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"`{name}` must be an int of at least {least}. Received: {name}={value!r}")
-
-
 def split_of(text: str) -> str:
     """The split of a generated text, by its hash (80, 10 and 10 in a hundred): no text is in two splits."""
     remainder = zlib.crc32(text.encode()) % 10

@@ -15,7 +15,8 @@ import datetime
 import random
 from typing import Any
 
-from keras_nlp_zoo.datasets.corpus import SPLITS, Corpus, check_int, split_of
+from keras_nlp_zoo.checks import check_int
+from keras_nlp_zoo.datasets.corpus import SPLITS, Corpus, split_of
 from keras_nlp_zoo.naming import suggest
 
 _FIRST, _LAST = datetime.date(1969, 1, 1).toordinal(), datetime.date(2068, 12, 31).toordinal()

@@ -18,7 +18,8 @@ import random
 import re
 from typing import Any
 
-from keras_nlp_zoo.datasets.corpus import SPLITS, Corpus, check_int, split_of
+from keras_nlp_zoo.checks import check_int
+from keras_nlp_zoo.datasets.corpus import SPLITS, Corpus, split_of
 from keras_nlp_zoo.datasets.forms import fill
 from keras_nlp_zoo.naming import suggest
 

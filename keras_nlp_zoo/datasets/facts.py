@@ -15,7 +15,8 @@ same facts in another order or in other words.
 import random
 from typing import Any, NamedTuple
 
-from keras_nlp_zoo.datasets.corpus import SPLITS, Corpus, check_int, split_of
+from keras_nlp_zoo.checks import check_int
+from keras_nlp_zoo.datasets.corpus import SPLITS, Corpus, split_of
 from keras_nlp_zoo.datasets.forms import fill
 from keras_nlp_zoo.naming import suggest
 

@@ -7,7 +7,8 @@ encoder-decoder, by position in one with attention. No sequence is in two splits
 import random
 import string
 
-from keras_nlp_zoo.datasets.corpus import SPLITS, Corpus, check_int, split_of
+from keras_nlp_zoo.checks import check_int
+from keras_nlp_zoo.datasets.corpus import SPLITS, Corpus, split_of
 
 
 def _read_reversal(

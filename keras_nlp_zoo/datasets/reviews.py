@@ -16,7 +16,8 @@ what was read has to be remembered for that long (or looked for again).
 import random
 from typing import Any
 
-from keras_nlp_zoo.datasets.corpus import SPLITS, Corpus, check_int, split_of
+from keras_nlp_zoo.checks import check_int
+from keras_nlp_zoo.datasets.corpus import SPLITS, Corpus, split_of
 from keras_nlp_zoo.naming import suggest
 
 KINDS = ("plain", "negation", "contrast")

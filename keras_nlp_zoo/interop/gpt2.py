@@ -57,14 +57,13 @@ def _hugging_face_names(i: int) -> dict[str, tuple[str, str]]:
     return {part: (f"h.{i}.{name}.weight", f"h.{i}.{name}.bias") for part, name in names.items()}
 
 
-def gpt2_from_keras_hub(theirs: Any, **kwargs: Any) -> GPT2Backbone:
+def gpt2_from_keras_hub(theirs: Any) -> GPT2Backbone:
     """A backbone that computes what a `keras_hub.models.GPT2Backbone` does, with the same weights."""
     if type(theirs) is not keras_hub.models.GPT2Backbone:
         raise TypeError(f"`theirs` must be KerasHub's GPT2Backbone. Received: {type(theirs).__name__}")
     names = ("vocabulary_size", "num_layers", "num_heads", "hidden_dim", "intermediate_dim", "dropout")
     sizes = {name: getattr(theirs, name) for name in (*names, "max_sequence_length")}
-    kwargs.setdefault("dtype", theirs.dtype_policy)
-    backbone = GPT2Backbone(**sizes, **kwargs)
+    backbone = GPT2Backbone(**sizes, dtype=theirs.dtype_policy)
     arrays: dict[Any, Any] = {}
     for i, layer in enumerate(theirs.transformer_layers):
         attention = layer._self_attention_layer

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+from safetensors.numpy import load_file
 
 from keras_nlp_zoo.interop.torch_transformer import check_options, join_stacks, stack_values
 from keras_nlp_zoo.layers.recurrent import Recurrent
@@ -114,10 +115,6 @@ def _read(path: pathlib.Path) -> Any:
     if not path.is_file():
         raise FileNotFoundError(f"`source`: there is no file {path}")
     if path.suffix == ".safetensors":
-        try:
-            from safetensors.numpy import load_file
-        except ImportError as error:
-            raise ImportError("Reading a .safetensors file needs `pip install safetensors`.") from error
         return load_file(path)
     try:
         import torch

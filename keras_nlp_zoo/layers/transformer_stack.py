@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from keras_nlp_zoo.layers.activations import activation_name, get_activation
 from keras_nlp_zoo.layers.dense import run
 from keras_nlp_zoo.layers.transformer_block import Block
 
@@ -54,7 +55,7 @@ class TransformerLayer(keras.layers.Layer):
         self.num_heads = num_heads
         self.intermediate_dim = intermediate_dim
         self.dropout = dropout
-        self.activation = keras.activations.get(activation)
+        self.activation = get_activation(activation)
         self.normalize_first = normalize_first
         self.final_norm = final_norm
         self.layer_norm_epsilon = layer_norm_epsilon
@@ -71,7 +72,7 @@ class TransformerLayer(keras.layers.Layer):
             "num_heads": self.num_heads,
             "intermediate_dim": self.intermediate_dim,
             "dropout": self.dropout,
-            "activation": keras.activations.serialize(self.activation),
+            "activation": activation_name(self.activation),
             "normalize_first": self.normalize_first,
             "final_norm": self.final_norm,
             "layer_norm_epsilon": self.layer_norm_epsilon,

@@ -1,6 +1,6 @@
 from keras_nlp_zoo.metrics.answer_metrics import AnswerMetrics
 from keras_nlp_zoo.metrics.answers import AnswerScores, squad
-from keras_nlp_zoo.metrics.generation import GenerationMetrics
+from keras_nlp_zoo.metrics.generation_metrics import GenerationMetrics
 from keras_nlp_zoo.metrics.perplexity import Perplexity
 from keras_nlp_zoo.metrics.span_metrics import SpanMetrics
 from keras_nlp_zoo.metrics.spans import LabelScore, SpanScores, span_f1, spans

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from keras_nlp_zoo.checks import check_int
 from keras_nlp_zoo.text.inputs import describe
 
 
@@ -29,9 +30,9 @@ class EpochScores(keras.callbacks.Callback):
     def __init__(self, every: int, max_examples: int | None, batch_size: int):
         super().__init__()
         for name, value in (("every", every), ("batch_size", batch_size)):
-            check_size(name, value)
+            check_int(name, value, 1)
         if max_examples is not None:
-            check_size("max_examples", max_examples)
+            check_int("max_examples", max_examples, 1)
         self.every = every
         self.max_examples = max_examples
         self.batch_size = batch_size
@@ -52,12 +53,6 @@ class EpochScores(keras.callbacks.Callback):
         for name, score in self.scores().items():
             if logs is not None:
                 logs[f"val_{name}"] = score
-
-
-def check_size(name: str, value: Any) -> None:
-    """Raises the ValueError of an argument that must be an int of at least 1, and is not."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"`{name}` must be an int of at least 1. Received: {name}={value!r}")
 
 
 def check_answers(answers: Any, number: int, source: str) -> list[Any]:

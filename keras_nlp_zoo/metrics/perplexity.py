@@ -6,6 +6,16 @@ import keras
 from keras import ops
 
 
+def token_weights(sample_weight: Any, targets: Any) -> Any:
+    """A float32 weight for each target: 1, that of its place, or that of its row."""
+    if sample_weight is None:
+        return ops.ones_like(targets, dtype="float32")
+    weights = ops.cast(sample_weight, "float32")
+    while len(weights.shape) < len(targets.shape):
+        weights = ops.expand_dims(weights, -1)
+    return ops.broadcast_to(weights, ops.shape(targets))
+
+
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
 class Perplexity(keras.metrics.Metric):
     """Perplexity per real token: exp(sum of the tokens' negative log-likelihoods / number of tokens).
@@ -41,13 +51,7 @@ class Perplexity(keras.metrics.Metric):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         targets = ops.cast(y_true, "int32")
         outputs = ops.cast(y_pred, "float32")
-        if sample_weight is None:
-            weights = ops.ones_like(targets, dtype="float32")
-        else:
-            weights = ops.cast(sample_weight, "float32")
-            while len(weights.shape) < len(targets.shape):
-                weights = ops.expand_dims(weights, -1)
-            weights = ops.broadcast_to(weights, ops.shape(targets))
+        weights = token_weights(sample_weight, targets)
         real = weights > 0
         targets = ops.where(real, targets, 0)  # an id that stands for padding may be none of the vocabulary's
         # (batch, length, 1) -> (batch, length)

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_nlp_zoo.metrics.perplexity import token_weights
+
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
 class TokenAccuracy(keras.metrics.Metric):
@@ -14,7 +16,7 @@ class TokenAccuracy(keras.metrics.Metric):
     the same texts in other batches give another figure.
 
     Input shapes: targets int `(batch, length)`, scores float `(batch, length, vocabulary_size)`, `sample_weight`
-    `(batch, length)` (1 = token, 0 = padding).
+    `(batch, length)` (1 = token, 0 = padding) or `(batch,)`.
 
     Example:
         accuracy = knz.metrics.TokenAccuracy()
@@ -34,7 +36,7 @@ class TokenAccuracy(keras.metrics.Metric):
         true = ops.take_along_axis(y_pred, y_true, axis=-1)
         not_before = ops.arange(y_pred.shape[-1], dtype="int32") >= y_true
         right = ops.all((y_pred < true) | ((y_pred == true) & not_before), axis=-1)
-        weights = ops.ones_like(right, dtype="float32") if sample_weight is None else ops.cast(sample_weight, "float32")
+        weights = token_weights(sample_weight, right)
         self.total.assign_add(ops.sum(ops.where(right, weights, 0.0)))
         self.count.assign_add(ops.sum(weights))
 

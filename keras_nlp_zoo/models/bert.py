@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import keras_hub
 
-from keras_nlp_zoo.layers.gelu import activation_name, get_activation
+from keras_nlp_zoo.layers.activations import activation_name, get_activation
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")

@@ -10,8 +10,9 @@ from typing import Any
 
 import keras
 
+from keras_nlp_zoo.checks import check_rates, check_size_list, check_sizes
 from keras_nlp_zoo.layers import TokenEmbedding
-from keras_nlp_zoo.models.backbone import Backbone, check_rates, check_size_list, check_sizes
+from keras_nlp_zoo.models.backbone import Backbone
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")

@@ -9,9 +9,10 @@ from typing import Any
 
 import keras
 
+from keras_nlp_zoo.checks import check_rates, check_size_list, check_sizes
 from keras_nlp_zoo.layers import SequencePooling, TokenEmbedding, WordDropout
 from keras_nlp_zoo.layers.dense import Dense
-from keras_nlp_zoo.models.backbone import Backbone, check_rates, check_size_list, check_sizes
+from keras_nlp_zoo.models.backbone import Backbone
 from keras_nlp_zoo.training import AdamW
 
 

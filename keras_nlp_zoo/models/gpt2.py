@@ -8,7 +8,6 @@ from typing import Any
 
 import keras
 
-from keras_nlp_zoo.layers.gelu import activation_name, get_activation
 from keras_nlp_zoo.models.transformer_parts import TransformerDecoderBackbone
 
 # What makes a decoder a GPT-2.
@@ -68,11 +67,10 @@ class GPT2Backbone(TransformerDecoderBackbone):
             intermediate_dim,
             dropout,
             max_sequence_length,
-            activation=get_activation(activation),
+            activation=activation,
             **FIXED,
             **kwargs,
         )
 
     def get_config(self) -> dict[str, Any]:
-        config = {key: value for key, value in super().get_config().items() if key not in FIXED}
-        return {**config, "activation": activation_name(self.activation)}
+        return {key: value for key, value in super().get_config().items() if key not in FIXED}

@@ -5,8 +5,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_nlp_zoo.checks import check_rates, check_sizes
 from keras_nlp_zoo.layers import TokenEmbedding
-from keras_nlp_zoo.models.backbone import Backbone, check_rates, check_sizes
+from keras_nlp_zoo.models.backbone import Backbone
 from keras_nlp_zoo.training import Adam
 
 

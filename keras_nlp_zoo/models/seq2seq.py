@@ -10,11 +10,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_nlp_zoo.checks import check_rates, check_sizes
 from keras_nlp_zoo.layers import AttentionDecoder, TokenEmbedding
 from keras_nlp_zoo.layers.dense import Dense
 from keras_nlp_zoo.layers.recurrent import CELLS
 from keras_nlp_zoo.layers.softmax import masked_softmax
-from keras_nlp_zoo.models.backbone import check_rates, check_sizes
 from keras_nlp_zoo.models.encoder_decoder import EncoderDecoderBackbone
 from keras_nlp_zoo.training import Adam
 
@@ -173,7 +173,7 @@ class Seq2SeqBackbone(EncoderDecoderBackbone):
         words = self.decoder_embedding(token_ids)  # (batch, embedding_dim)
         if self.attending is None:
             hidden, states = self.decoder.step(words, states)
-            outputs, _ = self._read_out(hidden[:, None], memory, words[:, None])
+            outputs, _ = self._read_out(hidden[:, None], memory)
             return outputs[:, 0], (tuple(states), memory)
         first = states[:: self.num_layers]
         *first, context, _ = self.attending.step(words, first, memory)
@@ -207,7 +207,7 @@ class Seq2SeqBackbone(EncoderDecoderBackbone):
         words = self.decoder_dropout(self.decoder_embedding(token_ids))
         if self.attending is None:
             hidden, *_ = self.decoder(words, initial_state=states)
-            outputs, scores = self._read_out(hidden, (source, source_mask) if self.attention else (), words)
+            outputs, scores = self._read_out(hidden, (source, source_mask) if self.attention else ())
             return self.output_dropout(outputs), scores
         hidden, context, scores = self.attending(
             words, source, source_mask=source_mask, initial_state=states[:: self.num_layers]
@@ -224,7 +224,7 @@ class Seq2SeqBackbone(EncoderDecoderBackbone):
         above = self.num_layers - 1
         return tuple(state for i, one in enumerate(first) for state in (one, *upper[i * above : (i + 1) * above]))
 
-    def _read_out(self, hidden: Any, memory: Any, words: Any) -> tuple[Any, Any]:
+    def _read_out(self, hidden: Any, memory: Any) -> tuple[Any, Any]:
         """What the state says without attention, and with that of Luong et al."""
         if not memory:
             return hidden, None

@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from keras_nlp_zoo.layers import PositionEncoding, TokenEmbedding, TransformerDecoder, TransformerEncoder
+from keras_nlp_zoo.layers.activations import activation_name, get_activation
 from keras_nlp_zoo.models.encoder_decoder import EncoderDecoderBackbone
 from keras_nlp_zoo.models.transformer_parts import (
     LORA_LAYER_NAMES,
@@ -121,7 +122,7 @@ class TransformerBackbone(EncoderDecoderBackbone):
         self.normalize_first = normalize_first
         self.positions = positions
         self.tie_embeddings = tie_embeddings
-        self.activation = keras.activations.get(activation)
+        self.activation = get_activation(activation)
         self.final_norm = final_norm
 
         # === Functional ===
@@ -208,7 +209,7 @@ class TransformerBackbone(EncoderDecoderBackbone):
                 "normalize_first": self.normalize_first,
                 "positions": self.positions,
                 "tie_embeddings": self.tie_embeddings,
-                "activation": keras.activations.serialize(self.activation),
+                "activation": activation_name(self.activation),
                 "final_norm": self.final_norm,
             }
         )

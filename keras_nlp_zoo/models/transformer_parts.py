@@ -11,6 +11,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_nlp_zoo.checks import check_rates, check_sizes
 from keras_nlp_zoo.layers import (
     PositionEncoding,
     SequencePooling,
@@ -18,8 +19,9 @@ from keras_nlp_zoo.layers import (
     TransformerDecoder,
     TransformerEncoder,
 )
+from keras_nlp_zoo.layers.activations import activation_name, get_activation
 from keras_nlp_zoo.layers.positions import KINDS, UNSCALED_DEVIATION
-from keras_nlp_zoo.models.backbone import Backbone, check_rates, check_sizes
+from keras_nlp_zoo.models.backbone import Backbone
 from keras_nlp_zoo.training import AdamW
 
 
@@ -108,7 +110,7 @@ class TransformerPart(Backbone):
         self.max_sequence_length = max_sequence_length
         self.normalize_first = normalize_first
         self.positions = positions
-        self.activation = keras.activations.get(activation)
+        self.activation = get_activation(activation)
         self.final_norm = final_norm
         self.scale_embeddings = scale_embeddings
 
@@ -150,7 +152,7 @@ class TransformerPart(Backbone):
                 "max_sequence_length": self.max_sequence_length,
                 "normalize_first": self.normalize_first,
                 "positions": self.positions,
-                "activation": keras.activations.serialize(self.activation),
+                "activation": activation_name(self.activation),
                 "final_norm": self.final_norm,
                 "scale_embeddings": self.scale_embeddings,
             }

@@ -6,17 +6,18 @@ from typing import Any
 import keras
 import keras_hub
 import numpy as np
-from keras import ops, tree
+from keras import ops
 
+from keras_nlp_zoo.checks import check_int
 from keras_nlp_zoo.layers.dense import Dense
 from keras_nlp_zoo.metrics import Perplexity
 from keras_nlp_zoo.tasks.backbones import check_vocabulary, token_vectors
-from keras_nlp_zoo.tasks.generation import GeneratingTask, check_count, get_sampler, mask_after_stop, to_numpy
+from keras_nlp_zoo.tasks.generation import get_sampler, to_numpy
+from keras_nlp_zoo.tasks.next_token import NextTokenTask, as_tensors, takes_steps
 from keras_nlp_zoo.tasks.streaming import TextStream, stop_strings, written
-from keras_nlp_zoo.text.batching import batches_by_length, bucket_length
+from keras_nlp_zoo.text.batching import batches_by_length
 from keras_nlp_zoo.text.causal_lm_preprocessor import CausalLMPreprocessor, NextTokenFile
 from keras_nlp_zoo.text.inputs import as_text_list, describe
-from keras_nlp_zoo.text.preprocessor import special_token_id
 from keras_nlp_zoo.training import TokenCrossentropy
 
 # Tokens between two looks for stop strings, which cannot be looked for in compiled code.
@@ -24,7 +25,7 @@ CHUNK = 16
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
-class CausalLM(GeneratingTask, keras_hub.models.CausalLM):
+class CausalLM(NextTokenTask, keras_hub.models.CausalLM):
     """Learns to say the next token of a text, and so to write.
 
     `fit` takes texts alone, or one long text. `generate` continues beginnings, each step reading only the last token
@@ -176,8 +177,7 @@ class CausalLM(GeneratingTask, keras_hub.models.CausalLM):
         self._tokenizer()
         longest = self.preprocessor.sequence_length
         stride = max(1, longest // 2) if stride is None else stride
-        check_count("stride", stride, 1)
-        check_count("batch_size", batch_size, 1)
+        check_int("stride", stride, 1)
         if stride > longest:
             raise ValueError(f"`stride` must not exceed sequence_length={longest}. Received: stride={stride!r}")
         texts = [texts] if isinstance(texts, str) else as_text_list(texts, "texts")
@@ -250,12 +250,11 @@ class CausalLM(GeneratingTask, keras_hub.models.CausalLM):
         """
         with self._decoding_with(sampler, seed) as decode:
             if isinstance(inputs, dict):
-                outputs = to_numpy(decode(_tensors(inputs), stop_token_ids=self._stop_token_ids(stop_token_ids)))
+                outputs = to_numpy(decode(as_tensors(inputs), stop_token_ids=self._stop_token_ids(stop_token_ids)))
                 return {key: outputs[key] for key in ("token_ids", "padding_mask", "scores") if key in outputs}
             single = isinstance(inputs, str)
             prompts, max_length = self._prompts([inputs] if single else inputs, max_length)
             stop_token_ids, stop = self._stop_token_ids(stop_token_ids), stop_strings(stop)
-            check_count("batch_size", batch_size, 1)
             if stop and getattr(self.sampler, "return_all_beams", False):
                 raise ValueError("`stop` does not go with `return_all_beams`, whose texts would lose their scores.")
             lengths = np.array([len(prompt) for prompt in prompts])
@@ -263,7 +262,7 @@ class CausalLM(GeneratingTask, keras_hub.models.CausalLM):
             bar = keras.utils.Progbar(len(prompts)) if verbose else None
             for indices, filled, _ in batches_by_length(lengths, batch_size):
                 batch = [prompts[i] for i in filled]
-                chunk = CHUNK if stop and _takes_steps(self.sampler) else None
+                chunk = CHUNK if stop and takes_steps(self.sampler) else None
                 for outputs in self._write(batch, max_length, decode, stop_token_ids, chunk):
                     texts = self._texts_of(outputs, batch, strip_prompt, stop)
                 answers_here = zip(indices, texts, strict=False)  # a batch may be filled up
@@ -299,7 +298,7 @@ class CausalLM(GeneratingTask, keras_hub.models.CausalLM):
         stop_token_ids, stop = self._stop_token_ids(stop_token_ids), stop_strings(stop)
         if sampler is not None:
             sampler = get_sampler(sampler)
-        if not _takes_steps(sampler or self.sampler):
+        if not takes_steps(sampler or self.sampler):
             raise ValueError(f"`sampler` writes no text from left to right: {type(sampler or self.sampler).__name__}")
         return self._pieces(tokens, max_length, stop_token_ids, strip_prompt, stop, sampler, seed)
 
@@ -337,7 +336,7 @@ class CausalLM(GeneratingTask, keras_hub.models.CausalLM):
         if not texts:
             raise ValueError("`inputs` is empty: there are no texts in it.")
         max_length = self.preprocessor.sequence_length if max_length is None else max_length
-        check_count("max_length", max_length, 1)
+        check_int("max_length", max_length, 1)
         limit = getattr(self.backbone, "max_sequence_length", None)
         if limit is not None and max_length > limit:
             raise ValueError(f"`max_length` must not exceed max_sequence_length={limit}. Received: {max_length!r}")
@@ -349,121 +348,6 @@ class CausalLM(GeneratingTask, keras_hub.models.CausalLM):
                 f"Received: max_length={max_length!r}"
             )
         return prompts, max_length
-
-    def _write(
-        self, prompts: list[list[int]], max_length: int, decode: Any, stop_token_ids: Any, chunk: int | None
-    ) -> Iterator[dict[str, Any]]:
-        """What `generate_step` returns for one batch: once, or after every `chunk` tokens, one token after another.
-
-        Whoever gets it may set rows of `done`, which then need not be continued.
-        """
-        steps = chunk is not None or _takes_steps(self.sampler)
-        # Few shapes, so that XLA compiles few programs. A sampler with a loop of its own writes to the end of them.
-        size = bucket_length(max_length, getattr(self.backbone, "max_sequence_length", None)) if steps else max_length
-        lengths = np.array([len(prompt) for prompt in prompts])
-        mask = np.arange(size) < lengths[:, None]
-        token_ids = np.full(mask.shape, special_token_id(self._tokenizer(), "pad"), "int32")
-        token_ids[mask] = np.concatenate(prompts)
-        index = int(lengths.min())
-        inputs = {"token_ids": token_ids, "padding_mask": mask.astype("int32")}
-        beginning = token_ids[:, : bucket_length(index - 1, size)]
-        state: dict[str, Any] = {"beginning": beginning, "index": np.array(index, "int32")}
-        if chunk is None:
-            whole = {**inputs, **state, "max_length": np.array(max_length, "int32")}
-            yield to_numpy(decode(_tensors(whole), stop_token_ids=stop_token_ids))
-            return
-        state |= {"cache": (), "done": np.zeros(len(prompts), "bool")}
-        while index < max_length and not state["done"].all():
-            until = np.array(min(index + chunk, max_length), "int32")
-            outputs = decode(_tensors({**inputs, **state, "max_length": until}), stop_token_ids=stop_token_ids)
-            cache = outputs.pop("cache")
-            outputs = to_numpy(outputs)
-            index, done = int(outputs["index"]), outputs["done"].copy()
-            yield {**outputs, "done": done}
-            inputs["token_ids"] = outputs["token_ids"]
-            state = {"index": outputs["index"], "cache": cache, "done": done}
-
-    def generate_step(self, inputs: dict[str, Any], stop_token_ids: Any = None) -> dict[str, Any]:
-        """Continues the texts of one batch; what `generate` compiles.
-
-        Args:
-            inputs: `token_ids` and `padding_mask` (1 = given token) `(batch, length)`. What else may be in it:
-                `index`, where to begin to write, by default the end of the shortest beginning; `max_length`, where
-                to end; `beginning`, as many columns of `token_ids` as are to be read at once; and to go on later
-                `cache`, `()` or what the call before returned, and `done` with it.
-            stop_token_ids: list of int, or None.
-
-        Returns:
-            A dict of `token_ids` `(batch, length)` and `padding_mask`, 1 up to and with the stop token; of a beam
-            search that returns all beams `(batch, num_beams, length)`, and `scores` `(batch, num_beams)`; and, if
-            there was a `cache`, the next, `index` and `done` `(batch,)`.
-        """
-        tokens, mask = inputs["token_ids"], ops.cast(inputs["padding_mask"], "bool")
-        size = tokens.shape[1]
-        index = inputs.get("index")
-        if index is None:
-            index = ops.maximum(ops.min(ops.sum(ops.cast(mask, "int32"), axis=1)), 1)
-        cache = inputs.get("cache", ())
-        if not len(cache):
-            beginning = inputs.get("beginning", tokens)
-            read = ops.broadcast_to(ops.arange(beginning.shape[1]) < index - 1, ops.shape(beginning))
-            cache = self.backbone.start_decoding(beginning, ops.cast(read, "int32"), size)
-
-        def following(tokens: Any, cache: Any, index: Any) -> tuple[Any, Any, Any]:
-            last = ops.slice(tokens, [0, index - 1], [ops.shape(tokens)[0], 1])[:, 0]
-            hidden, cache = self.backbone.decode_step(last, index - 1, cache)
-            return self._logits(hidden), hidden, cache
-
-        if not _takes_steps(self.sampler):
-            return self._sampled(tokens, mask, index, following, cache, stop_token_ids)
-        until = inputs.get("max_length", size)
-        done = inputs.get("done")
-        done = ops.zeros_like(tokens[:, 0], dtype="bool") if done is None else done
-
-        def cond(tokens: Any, cache: Any, index: Any, done: Any) -> Any:
-            return ops.logical_not(ops.all(done))
-
-        def body(tokens: Any, cache: Any, index: Any, done: Any) -> tuple[Any, Any, Any, Any]:
-            logits, _, cache = following(tokens, cache, index)
-            token = self.sampler.get_next_token(self.sampler.compute_probabilities(logits))
-            given = ops.take(mask, index, axis=1)
-            token = ops.where(given, ops.take(tokens, index, axis=1), ops.cast(token, tokens.dtype))
-            tokens = ops.slice_update(tokens, [0, index], token[:, None])
-            for stop in stop_token_ids or ():
-                done = ops.logical_or(done, ops.logical_and(token == stop, ops.logical_not(given)))
-            return tokens, cache, index + 1, done
-
-        # As the loop of the samplers, but for its end, which need not be that of the arrays: these are as long as
-        # their bucket, and a program serves all lengths in it.
-        tokens, cache, index, done = self.sampler.run_loop(
-            cond, body, model=self, loop_vars=(tokens, cache, index, done), maximum_iterations=until - index
-        )
-        kept = ops.cast(ops.arange(size) < index, "int32")
-        outputs = {"token_ids": tokens, "padding_mask": mask_after_stop(tokens, mask, stop_token_ids) * kept}
-        return {**outputs, "cache": cache, "index": index, "done": done} if "cache" in inputs else outputs
-
-    def _sampled(
-        self, tokens: Any, mask: Any, index: Any, following: Any, cache: Any, stop_token_ids: Any
-    ) -> dict[str, Any]:
-        """What a sampler with a loop of its own writes."""
-        hidden = None
-        if isinstance(self.sampler, keras_hub.samplers.ContrastiveSampler):  # compares with the tokens before
-            read = ops.broadcast_to(ops.arange(tokens.shape[1]) < index, ops.shape(tokens))
-            hidden = self.backbone({"token_ids": tokens, "padding_mask": ops.cast(read, "int32")})["sequence_output"]
-        found = self.sampler(
-            next=following,
-            prompt=tokens,
-            cache=cache,
-            index=index,
-            mask=mask,
-            stop_token_ids=stop_token_ids,
-            hidden_states=hidden,
-            model=self,
-        )
-        tokens, *scores = found if isinstance(found, tuple) else (found,)
-        outputs = {"token_ids": tokens, **({"scores": scores[0]} if scores else {})}
-        given = mask[:, None] if scores else mask
-        return {**outputs, "padding_mask": mask_after_stop(tokens, given, stop_token_ids)}
 
     def _texts_of(
         self, outputs: dict[str, Any], prompts: list[list[int]], strip_prompt: bool, stop: tuple[str, ...]
@@ -482,15 +366,6 @@ class CausalLM(GeneratingTask, keras_hub.models.CausalLM):
         return texts
 
 
-def _takes_steps(sampler: Any) -> bool:
-    """Whether a sampler chooses one token after another, and no more than that."""
-    return type(sampler).__call__ is keras_hub.samplers.Sampler.__call__
-
-
 def _new_tokens(outputs: dict[str, Any], row: int, prompt: list[int]) -> list[int]:
     """What stands after a beginning."""
     return outputs["token_ids"][row][outputs["padding_mask"][row] == 1][len(prompt) :].tolist()
-
-
-def _tensors(inputs: Any) -> Any:
-    return tree.map_structure(ops.convert_to_tensor, inputs)

@@ -60,6 +60,10 @@ class GeneratingTask(TextTask):
         """What `"auto"` stands for."""
         if not isinstance(stop_token_ids, str):
             return stop_token_ids
+        if stop_token_ids != "auto":
+            raise ValueError(
+                f'`stop_token_ids` must be "auto", a list of ids, or None. Received: stop_token_ids={stop_token_ids!r}'
+            )
         return [special_token_id(self._tokenizer(), "end")]
 
     def _texts(self, tokens: np.ndarray, mask: np.ndarray, scores: Any, prompt_lengths: Any) -> list[Any]:
@@ -121,12 +125,6 @@ def mask_after_stop(tokens: Any, given: Any, stop_token_ids: Any) -> Any:
         stops = ops.maximum(stops, ops.cast((tokens == stop) & ops.logical_not(given), "int32"))
     before = ops.cumsum(stops, axis=-1) - stops  # stop tokens before each place
     return ops.cast(before == 0, "int32")
-
-
-def check_count(name: str, value: Any, least: int) -> None:
-    """Raises a `ValueError` that names an argument which is not an int of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"`{name}` must be an int of at least {least}. Received: {name}={value!r}")
 
 
 def to_numpy(outputs: Any) -> Any:

@@ -29,6 +29,7 @@ class MaskedLM(TextTask, keras_hub.models.MaskedLM):
 
     Args:
         backbone: an encoder with a `token_embedding`, of KerasHub or of this package, which the guesses are tied to.
+            Its `pooled_dense`, if it has one, is kept from being trained: nothing here reads it.
         preprocessor: a `knz.text.MaskingPreprocessor`, or None to take ready arrays, `mask_positions` among them.
 
     Raises:

@@ -70,6 +70,16 @@ class PresetTask(_Mixin):
     # What Hugging Face calls a checkpoint with the head of this task.
     head_architecture: str | None = None
 
+    @property
+    def preprocessor(self) -> Any:
+        """What reads texts; another may be put in its place, or None to take ready arrays."""
+        return getattr(self, "_preprocessor", None)
+
+    @preprocessor.setter
+    def preprocessor(self, value: Any) -> None:
+        # Past the tracking of layers: PyTorch would call `train(mode)` of all that are tracked, a tokenizer's too.
+        object.__setattr__(self, "_preprocessor", value)
+
     def load_head(self, source: Any) -> None:
         """Takes the head's weights from a checkpoint with the head of this task."""
         # Not reached but by a task that names a `head_architecture` and forgets this.
@@ -101,8 +111,7 @@ class PresetTask(_Mixin):
             reading = cls._reading_options(kwargs)
             task = cls._load_saved(loader, load_weights, kwargs)
             if reading:
-                # Past PyTorch's tracking, as KerasHub's constructor sets it: the `train` of a module is not ours.
-                object.__setattr__(task, "_preprocessor", _with_options(task.preprocessor, **reading))
+                task.preprocessor = _with_options(task.preprocessor, **reading)
             if "compile" not in kwargs:
                 _compile_as_saved(task, preset)
             return task

@@ -31,6 +31,7 @@ class QuestionAnswering(TextTask, keras_hub.models.Task):
 
     Args:
         backbone: a backbone whose `sequence_output` has a vector for every token.
+            Its `pooled_dense`, if it has one, is kept from being trained: nothing here reads it.
         preprocessor: a `knz.text.QuestionPreprocessor`, or None to take ready arrays.
         dropout: float. Dropout on the vectors.
         max_answer_length: int. The most tokens of an answer.

@@ -8,10 +8,11 @@ import keras_hub
 import numpy as np
 from keras import ops
 
+from keras_nlp_zoo.checks import check_int
 from keras_nlp_zoo.layers.dense import Dense
 from keras_nlp_zoo.metrics import TokenAccuracy
 from keras_nlp_zoo.tasks.backbones import check_vocabulary
-from keras_nlp_zoo.tasks.generation import GeneratingTask, check_count, mask_after_stop, to_numpy
+from keras_nlp_zoo.tasks.generation import GeneratingTask, mask_after_stop, to_numpy
 from keras_nlp_zoo.text.batching import PairFile, PairRows, TokenRows, batches_by_length, bucket_length
 from keras_nlp_zoo.text.inputs import as_text_list, describe
 from keras_nlp_zoo.text.preprocessor import special_token_id
@@ -41,7 +42,7 @@ class Seq2SeqLM(GeneratingTask, keras_hub.models.Seq2SeqLM):
         preprocessor: a `knz.text.Seq2SeqPreprocessor`, or None to take ready arrays.
 
     Raises:
-        TypeError: `backbone` is no encoder-decoder of this package.
+        TypeError: `backbone` is no encoder-decoder of this package, or `preprocessor` is of another kind.
         ValueError: a tokenizer with more tokens than the backbone has embeddings.
 
     Example:
@@ -58,6 +59,10 @@ class Seq2SeqLM(GeneratingTask, keras_hub.models.Seq2SeqLM):
     def __init__(self, backbone: Any, preprocessor: Any = None, **kwargs: Any):
         if not hasattr(backbone, "decode_step") or "encoder_token_ids" not in backbone.input:
             raise TypeError(f"`backbone` must be an encoder-decoder of keras_nlp_zoo. Received: {describe(backbone)}")
+        if preprocessor is not None and not isinstance(preprocessor, Seq2SeqPreprocessor):
+            raise TypeError(
+                f"`preprocessor` must be a knz.text.Seq2SeqPreprocessor. Received: {describe(preprocessor)}"
+            )
         check_vocabulary(backbone, preprocessor)
 
         # === Layers ===
@@ -152,6 +157,7 @@ class Seq2SeqLM(GeneratingTask, keras_hub.models.Seq2SeqLM):
         strip_prompt: bool = False,
         batch_size: int = 32,
         sampler: Any = None,
+        seed: int | None = None,
         verbose: int = 0,
     ) -> Any:
         """Writes a target for each source.
@@ -168,6 +174,7 @@ class Seq2SeqLM(GeneratingTask, keras_hub.models.Seq2SeqLM):
             batch_size: int. Sources in a batch; those of about equal length go together.
             sampler: another one for this call than `compile` was given: KerasHub's or its name, or
                 `knz.samplers.BeamSearch(...)`.
+            seed: int. Where the random numbers begin; without it they go on from call to call.
             verbose: 1 for a progress bar.
 
         Returns:
@@ -179,15 +186,14 @@ class Seq2SeqLM(GeneratingTask, keras_hub.models.Seq2SeqLM):
             TypeError: something that is not a string.
             ValueError: no preprocessor for texts, or an argument out of its range.
         """
-        with self._decoding_with(sampler) as decode:
+        with self._decoding_with(sampler, seed) as decode:
             if isinstance(inputs, dict) and "encoder_token_ids" in inputs:
                 return to_numpy(decode(inputs, stop_token_ids=self._stop_token_ids(stop_token_ids)))
             self._tokenizer()
             stop_token_ids = self._stop_token_ids(stop_token_ids)
             sources, prompts, single = _sources_and_prompts(inputs)
             max_length = self.preprocessor.decoder_sequence_length if max_length is None else max_length
-            check_count("max_length", max_length, 2)
-            check_count("batch_size", batch_size, 1)
+            check_int("max_length", max_length, 2)
             rows = self.preprocessor.encode_sources(sources, "inputs")
             given = self.preprocessor.encode_prompts(prompts, max_length, "inputs")
             answers: list[Any] = [None] * len(rows)

@@ -26,6 +26,16 @@ def number_of_batches(x: Any, batch_size: int | None) -> int:
     return -(-len(keras.tree.flatten(x)[0]) // (batch_size or 32))
 
 
+def batches_to_train(x: Any, batch_size: int | None, validation_split: float) -> int | None:
+    """How many batches of ready arrays, or of a dataset of them, an epoch has; None where `x` does not tell."""
+    if isinstance(x, keras.utils.PyDataset):
+        return x.num_batches
+    if not can_be_sliced(x):
+        return None
+    rows = len(keras.tree.flatten(x)[0])
+    return -(-int(rows * (1.0 - validation_split)) // (batch_size or 32))
+
+
 def slices(x: Any, batch_size: int | None) -> Iterator[Any]:
     """The batches."""
     if isinstance(x, BucketedBatches):

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 
 from keras_nlp_zoo.tasks.presets import PresetTask
-from keras_nlp_zoo.tasks.slices import can_be_sliced, number_of_batches, slices
-from keras_nlp_zoo.text.batching import BucketedBatches, TokenFile, TokenRows, bucket_length
+from keras_nlp_zoo.tasks.slices import batches_to_train, can_be_sliced, number_of_batches, slices
+from keras_nlp_zoo.text.batching import BucketedBatches, TokenFile, bucket_length
 from keras_nlp_zoo.text.inputs import as_numpy
-from keras_nlp_zoo.text.preprocessor import TextPreprocessor, is_pair
+from keras_nlp_zoo.text.preprocessor import TextPreprocessor, encode_with
 from keras_nlp_zoo.text.sources import is_dataset, is_endless, iterate
 from keras_nlp_zoo.training import WarmupDecay, fine_tuning_optimizer
 
@@ -27,8 +27,6 @@ class TextTask(PresetTask):
     Arrays that are ready (`{"token_ids", "padding_mask"}`) are taken too, and are all a task without a
     preprocessor takes.
     """
-
-    preprocessor: Any
 
     # Whether what is to be learnt is kept in the rows of tokens, one for each token, and not beside them.
     targets_in_texts = False
@@ -98,6 +96,8 @@ class TextTask(PresetTask):
                     self.encode_targets(validation_data[1], "validation_data"),
                     *validation_data[2:],
                 )
+            batches = steps_per_epoch or batches_to_train(x, batch_size, validation_split)
+            self._plan_learning_rate((batches or 0) * (epochs - initial_epoch))
             return self._ready_fit(
                 x=x,
                 y=y,
@@ -248,7 +248,7 @@ class TextTask(PresetTask):
     def _encode(self, x: Any, name: str) -> Any:
         if isinstance(self.preprocessor, TextPreprocessor):
             return self.preprocessor.encode(x, name)
-        return _encode_with(self.preprocessor, x)
+        return encode_with(self.preprocessor, x)
 
     def _new_file(self) -> Any:
         """Where the rows of a dataset are kept."""
@@ -362,7 +362,9 @@ class TextTask(PresetTask):
             return
         if schedule.steps is not None and not getattr(schedule, "planned", False):
             return  # somebody has said so already
-        planned = WarmupDecay(schedule.peak, schedule.warmup, steps, int(self.optimizer.iterations.numpy()))
+        # Batches, of which `iterations` counts only those after which the weights moved (gradient accumulation).
+        begun = int(keras.ops.convert_to_numpy(self.optimizer._iterations))
+        planned = WarmupDecay(schedule.peak, schedule.warmup, steps, begun)
         planned.planned = True
         self.optimizer.learning_rate = planned
         self.train_function = None  # the old rate is compiled into it
@@ -378,21 +380,6 @@ class TextTask(PresetTask):
         if "segment_ids" in backbone.input:
             kwargs = {"add_start_token": True, "add_end_token": True, "return_segment_ids": True, **kwargs}
         return cls.preprocessor_class(tokenizer, **kwargs)
-
-
-def _encode_with(preprocessor: Any, x: Any) -> TokenRows:
-    """Token rows through a preprocessor of KerasHub, its padding taken off again."""
-    parts = []
-    texts = x if is_pair(x) else (x,)
-    for start in range(0, len(texts[0]), 1024):
-        chunk = tuple(list(part[start : start + 1024]) for part in texts)
-        parts.append(preprocessor(chunk if len(chunk) > 1 else chunk[0], y=None))  # else a pair is taken for (x, y)
-    if not parts:
-        return TokenRows.from_lists([])
-    columns = {key: np.concatenate([as_numpy(part[key]) for part in parts]) for key in parts[0]}
-    mask = columns["padding_mask"].astype(bool)
-    segments = columns["segment_ids"][mask].astype("int32") if "segment_ids" in columns else None
-    return TokenRows(columns["token_ids"][mask].astype("int32"), mask.sum(axis=1).astype("int64"), segments)
 
 
 def _weighted(y: np.ndarray, sample_weight: Any, class_weight: dict[int, float]) -> np.ndarray:

@@ -30,7 +30,8 @@ class TextClassifier(LabelledHead, TextTask, keras_hub.models.TextClassifier):
         pooling: how the text's vector is made of `sequence_output`: `"mean"`, `"max"`, `"first"` or `"last"`. By
             default the backbone's `pooled_output`; where it has none, the last token of a decoder (GPT-2), the
             first of an encoder (RoBERTa).
-        dropout: float. Dropout on the text's vector; by default 0.5, and 0.1 over a backbone of KerasHub.
+        dropout: float. Dropout on the text's vector; by default 0.5, and 0.1 over one that comes
+            trained (BERT, GPT-2, KerasHub's).
         activation: activation of the dense layer, e.g. `"softmax"`; None gives logits.
 
     Raises:

@@ -36,13 +36,15 @@ class TokenClassifier(LabelledHead, TextTask, keras_hub.models.Task):
 
     Args:
         backbone: a backbone whose `sequence_output` has a vector for every token.
+            Its `pooled_dense`, if it has one, is kept from being trained: nothing here reads it.
         preprocessor: a `knz.text.TaggingPreprocessor`, or None to take ready arrays.
         labels: sequence of str. The kinds of entities (`["PER", "LOC"]`), or the tags themselves
             (`["O", "B-PER", ...]`).
         num_classes: int. The number of tags, where they have no names; without a scheme.
         scheme: `"bio"`, or None where tags stand for themselves (parts of speech): `tag` gives every word then.
         crf: bool. Whether tags are scored as a sequence (`knz.layers.CRF`) rather than one by one.
-        dropout: float. Dropout on the vectors; by default 0.5, and 0.1 over a backbone of KerasHub.
+        dropout: float. Dropout on the vectors; by default 0.5, and 0.1 over a backbone that comes trained (BERT,
+            KerasHub's).
 
     Raises:
         TypeError: `preprocessor` is of another kind.

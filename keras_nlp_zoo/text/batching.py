@@ -14,6 +14,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_nlp_zoo.checks import check_int
+
 
 def bucket_length(length: int, most: int | None = None) -> int:
     """The smallest bucket that holds `length` tokens: 8, 16, 24, 32, 48, 64, 96, 128, 192, ..., but at most `most`."""
@@ -34,6 +36,7 @@ def batches_by_length(
         The rows of a batch; the same filled up to a full batch with copies of the last, or XLA would compile once
         more for the last batch; and the length to pad them to. The only batch is filled up to a power of two.
     """
+    check_int("batch_size", batch_size, 1)
     order = np.argsort(lengths, kind="stable")
     for start in range(0, len(order), batch_size):
         indices = order[start : start + batch_size]

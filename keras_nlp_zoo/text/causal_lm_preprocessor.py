@@ -106,7 +106,7 @@ class CausalLMPreprocessor(TextPreprocessor):
         start = [self._special("start")] if self.add_start_token else []
         return self._rows([[*start, *row] for row in self._tokenize(as_text_list(texts, name))], stride)
 
-    def encode_prompts(self, texts: list[str], name: str = "inputs") -> list[list[int]]:
+    def encode_prompts(self, texts: list[str]) -> list[list[int]]:
         """Token ids of the beginnings of texts. One without tokens begins with the start token."""
         rows = self._tokenize(texts)
         start = [self._special("start")] if self.add_start_token or not all(rows) else []

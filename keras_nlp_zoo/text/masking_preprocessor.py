@@ -171,6 +171,8 @@ class MaskingPreprocessor(TextPreprocessor):
         return np.sort(np.concatenate(chosen)) if chosen else np.zeros(0, "int64")
 
     def call(self, x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+        if y is not None or sample_weight is not None:
+            raise ValueError("`y` and `sample_weight` must be left out: what is hidden is what is to be learnt.")
         rows = self.encode([x] if isinstance(x, str) else x)
         rows.generator = np.random.default_rng(np.random.randint(2**31))
         length = bucket_length(int(rows.lengths.max(initial=0)), self.sequence_length)

@@ -8,7 +8,7 @@ import keras_hub
 import numpy as np
 
 from keras_nlp_zoo.text.batching import TokenRows, bucket_length
-from keras_nlp_zoo.text.inputs import as_text_list, describe
+from keras_nlp_zoo.text.inputs import as_numpy, as_text_list, describe
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
@@ -172,3 +172,18 @@ def _fit_into(room: int, lengths: list[int]) -> list[int]:
         lengths[longest] -= step
         excess -= step
     return lengths
+
+
+def encode_with(preprocessor: Any, x: Any) -> TokenRows:
+    """Token rows through a preprocessor of KerasHub, its padding taken off again."""
+    parts = []
+    texts = x if is_pair(x) else (x,)
+    for start in range(0, len(texts[0]), 1024):
+        chunk = tuple(list(part[start : start + 1024]) for part in texts)
+        parts.append(preprocessor(chunk if len(chunk) > 1 else chunk[0], y=None))  # else a pair is taken for (x, y)
+    if not parts:
+        return TokenRows.from_lists([])
+    columns = {key: np.concatenate([as_numpy(part[key]) for part in parts]) for key in parts[0]}
+    mask = columns["padding_mask"].astype(bool)
+    segments = columns["segment_ids"][mask].astype("int32") if "segment_ids" in columns else None
+    return TokenRows(columns["token_ids"][mask].astype("int32"), mask.sum(axis=1).astype("int64"), segments)

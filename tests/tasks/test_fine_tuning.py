@@ -140,8 +140,25 @@ def test_accumulated_gradients_are_those_of_one_large_batch(short, tokenizer):
         model.fit(texts, labels, batch_size=batch_size, shuffle=False, verbose=0)
         results.append(model.predict(texts, verbose=0))
     np.testing.assert_allclose(*results, atol=1e-5)
-    optimizer = knz.training.fine_tuning_optimizer(gradient_accumulation_steps=2)
-    assert optimizer.gradient_accumulation_steps == 2
+
+
+def test_the_rate_falls_while_gradients_accumulate(short, tokenizer):
+    """To nothing at the end of a `fit`, and again of the next, whose schedule begins where the last one ended."""
+    texts, labels = short[0][:16], short[1][:16]
+    model = make(tokenizer)
+    model.compile(knz.training.fine_tuning_optimizer(5e-5, gradient_accumulation_steps=2))
+    for _ in range(2):
+        seen = Rates()
+        model.fit(texts, labels, batch_size=4, epochs=2, verbose=0, callbacks=[seen])
+        assert seen.seen == pytest.approx([5e-5 * 4 / 7.2, 0.0], abs=1e-9)
+
+
+def test_the_rate_falls_on_ready_arrays(short, tokenizer):
+    texts, labels = short[0][:20], short[1][:20]
+    model, seen = make(tokenizer), Rates()
+    options = {"batch_size": 4, "epochs": 2, "validation_split": 0.2, "verbose": 0, "callbacks": [seen]}
+    model.fit(model.preprocessor(texts), model.encode_targets(labels), **options)
+    assert seen.seen == pytest.approx([5e-5 * 4 / 7.2, 0.0], abs=1e-9)
 
 
 @pytest.mark.parametrize("argument", [{"peak": 0}, {"warmup": 1.0}, {"warmup": -0.1}, {"steps": 0}, {"steps": 2.5}])

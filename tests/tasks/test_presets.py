@@ -246,3 +246,16 @@ def test_arguments_that_replace_the_saved_ones(tmp_path):
     for wrong in (knz.TextClassifier, knz.QuestionAnswering):
         with pytest.raises(ValueError, match=f"it holds a TokenClassifier, not a {wrong.__name__}"):
             wrong.from_preset(tmp_path / "tagger")
+
+
+def test_another_preprocessor_may_be_put_in_place(tmp_path):
+    """And the model trains and saves with it, on PyTorch too, which would look into what is assigned to a module."""
+    texts, labels = knz.datasets.load("reviews", size=8)
+    tokenizer = knz.Tokenizer.train(texts, kind="word")
+    model = knz.create_model("gru", tokenizer=tokenizer, labels=["negative", "positive"], hidden_dim=4)
+    model.preprocessor = knz.TextClassifier.preprocessor_for(model.backbone, tokenizer, sequence_length=32)
+    model.fit(texts, labels, verbose=0)
+    model.save_to_preset(tmp_path / "preset")
+    assert knz.TextClassifier.from_preset(tmp_path / "preset").preprocessor.sequence_length == 32
+    model.save(tmp_path / "model.keras")
+    assert keras.saving.load_model(tmp_path / "model.keras").preprocessor.sequence_length == 32

@@ -4,7 +4,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from keras_nlp_zoo.metrics.epoch_scores import EpochScores, check_size
+from keras_nlp_zoo.checks import check_int
+from keras_nlp_zoo.metrics.epoch_scores import EpochScores
 from keras_nlp_zoo.metrics.text import as_references, bleu
 from keras_nlp_zoo.text.inputs import as_text_list, describe
 
@@ -51,7 +52,7 @@ class GenerationMetrics(EpochScores):
     ):
         super().__init__(every, max_examples, batch_size)
         if max_length is not None:
-            check_size("max_length", max_length)
+            check_int("max_length", max_length, 1)
         if not isinstance(x, dict) or "encoder_text" not in x or (y is None and "decoder_text" not in x):
             raise ValueError(f'`x` must be a dict with "encoder_text" and "decoder_text". Received: {describe(x)}')
         texts = as_text_list(x["encoder_text"], 'x["encoder_text"]')
