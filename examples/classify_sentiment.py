@@ -1,8 +1,9 @@
 """Trains one architecture on a labelled corpus and reports its accuracy on the test split.
 
+    python examples/classify_sentiment.py                                     # generated reviews, no download
+    python examples/classify_sentiment.py --dataset reviews --language ko
     python examples/classify_sentiment.py --model cnn --dataset mr
     python examples/classify_sentiment.py --model lstm --dataset trec --sentences "How far is it from Denver to Aspen ?"
-    python examples/classify_sentiment.py --dataset reviews --language ko      # generated, no download
 
 mr, trec and sst2 come from the folder named by KERAS_NLP_ZOO_DATA or are downloaded once. One run takes one to
 five minutes on two cores. Word vectors start at random; the epoch that does best on held-out training texts is
@@ -24,7 +25,7 @@ def main() -> None:
     corpora = [name for name in knz.datasets.list() if knz.datasets.info(name).task == "text_classifier"]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="cnn", choices=knz.list_models(task="text_classifier"))
-    parser.add_argument("--dataset", default="mr", choices=corpora)
+    parser.add_argument("--dataset", default="reviews", choices=corpora)
     parser.add_argument("--language", choices=knz.datasets.info("reviews").languages, help="of the reviews")
     parser.add_argument("--tokenizer", default="word", help="word, wordpiece, bpe, byte_bpe, unigram or char")
     parser.add_argument("--vocabulary-size", type=int, default=20_000)

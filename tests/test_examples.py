@@ -65,6 +65,22 @@ def test_translate(tmp_path):
     assert (tmp_path / "translate_output" / "attention.png").stat().st_size > 5_000
 
 
+def test_chat_korean(tmp_path):
+    pairs = [f"{number}번 집에 누가 살아?\t{number}번 집에는 고양이가 살아." for number in range(60)]
+    (tmp_path / "corpus.tsv").write_text("\n".join(pairs), encoding="utf-8")
+    arguments = ["--corpus", "corpus.tsv", "--epochs", 1, "--beams", 2, "--save", "preset"]
+    out = run("chat_korean.py", "3번 집에 누가 살아?", *arguments, cwd=tmp_path)
+    assert "test perplexity" in out
+    assert "3번 집에 누가 살아? -> " in out
+    assert isinstance(knz.Seq2SeqLM.from_preset(tmp_path / "preset"), knz.Seq2SeqLM)
+
+
+def test_claims(tmp_path):
+    out = run("claims.py", "gates", "--quick", "--seeds", 1, "--output", "pictures", cwd=tmp_path)
+    assert re.search(r"^gates +(Held|Did not hold): the GRU trains \d", out, re.MULTILINE)
+    assert 5_000 < (tmp_path / "pictures" / "gates.png").stat().st_size < 150_000
+
+
 def test_tag_entities(tmp_path):
     arguments = ["--language", "ko", "--units", "token", "--crf", "--size", 150, "--epochs", 1, "--save", "preset"]
     out = run("tag_entities.py", "김민수는 서울에서 태어났다.", *arguments, cwd=tmp_path)

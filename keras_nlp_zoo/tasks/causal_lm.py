@@ -49,7 +49,6 @@ class CausalLM(NextTokenTask, keras_hub.models.CausalLM):
         writer.perplexity(texts)
     """
 
-    targets_in_texts = True
     preprocessor_class = CausalLMPreprocessor
 
     def __init__(self, backbone: Any, preprocessor: Any = None, **kwargs: Any):
@@ -114,9 +113,7 @@ class CausalLM(NextTokenTask, keras_hub.models.CausalLM):
     # === Reading ===
 
     def _encode_all(self, x: Any, y: Any, sample_weight: Any, name: str) -> tuple[Any, Any, Any]:
-        if y is not None:
-            target_name = "y" if name == "x" else name
-            raise ValueError(f"`{target_name}` must be left out: the texts in `{name}` say what is to be learnt.")
+        self._refuse_targets(y, name)
         if isinstance(x, str):
             x = [x]
         rows = self.preprocessor.encode(x, name)
@@ -135,13 +132,6 @@ class CausalLM(NextTokenTask, keras_hub.models.CausalLM):
 
     def _new_file(self) -> NextTokenFile:
         return NextTokenFile()
-
-    def preprocess_samples(self, x: Any, y: Any = None, sample_weight: Any = None) -> Any:
-        if not self._takes_texts(x):
-            return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
-        if y is not None:
-            raise ValueError("`y` must be left out: the texts in `x` say what is to be learnt.")
-        return self.preprocessor(x, sample_weight=sample_weight)
 
     @classmethod
     def preprocessor_for(cls, backbone: Any, tokenizer: Any, **kwargs: Any) -> Any:

@@ -21,6 +21,7 @@ SAMPLERS = ("beam", "greedy", "random", "top_k", "top_p")
 class GeneratingTask(TextTask):
     """A `TextTask` that has a `sampler` to write with; mixed into a task of KerasHub."""
 
+    targets_in_texts = True
     sampler: Any
     generate_function: Any
 
@@ -31,6 +32,21 @@ class GeneratingTask(TextTask):
     def get_compile_config(self) -> dict[str, Any]:
         config = super().get_compile_config()
         return {**config, "sampler": keras.saving.serialize_keras_object(self.sampler)} if config else config
+
+    # === Reading ===
+
+    def _refuse_targets(self, y: Any, name: str) -> None:
+        if y is not None:
+            target_name = "y" if name == "x" else name
+            raise ValueError(f"`{target_name}` must be left out: the texts in `{name}` say what is to be learnt.")
+
+    def preprocess_samples(self, x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+        if not self._takes_texts(x):
+            return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
+        self._refuse_targets(y, "x")
+        return self.preprocessor(x, sample_weight=sample_weight)
+
+    # === Writing ===
 
     @contextmanager
     def _decoding_with(self, sampler: Any, seed: int | None = None) -> Iterator[Any]:

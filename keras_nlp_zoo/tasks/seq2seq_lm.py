@@ -53,7 +53,6 @@ class Seq2SeqLM(GeneratingTask, keras_hub.models.Seq2SeqLM):
         translator.generate(["ein Hund"], max_length=8)  # ["a dog"], after more epochs
     """
 
-    targets_in_texts = True
     preprocessor_class = Seq2SeqPreprocessor
 
     def __init__(self, backbone: Any, preprocessor: Any = None, **kwargs: Any):
@@ -116,9 +115,7 @@ class Seq2SeqLM(GeneratingTask, keras_hub.models.Seq2SeqLM):
         return self.preprocessor.encode(x, name)
 
     def _encode_all(self, x: Any, y: Any, sample_weight: Any, name: str) -> tuple[Any, Any, Any]:
-        if y is not None:
-            target_name = "y" if name == "x" else name
-            raise ValueError(f"`{target_name}` must be left out: the texts in `{name}` say what is to be learnt.")
+        self._refuse_targets(y, name)
         return super()._encode_all(x, None, sample_weight, name)
 
     def _new_file(self) -> PairFile:
@@ -129,13 +126,6 @@ class Seq2SeqLM(GeneratingTask, keras_hub.models.Seq2SeqLM):
 
     def _bucket(self, rows: PairRows, *args: Any, **kwargs: Any) -> Any:
         return super()._bucket(PairRows(rows.source, rows.target, corpus=True), *args, **kwargs)
-
-    def preprocess_samples(self, x: Any, y: Any = None, sample_weight: Any = None) -> Any:
-        if not self._takes_texts(x):
-            return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
-        if y is not None:
-            raise ValueError("`y` must be left out: the texts in `x` say what is to be learnt.")
-        return self.preprocessor(x, sample_weight=sample_weight)
 
     @classmethod
     def preprocessor_for(cls, backbone: Any, tokenizer: Any, **kwargs: Any) -> Any:
