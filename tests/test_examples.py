@@ -77,7 +77,7 @@ def test_chat_korean(tmp_path):
 
 def test_claims(tmp_path):
     out = run("claims.py", "gates", "--quick", "--seeds", 1, "--output", "pictures", cwd=tmp_path)
-    assert re.search(r"^gates +(Held|Did not hold): the GRU trains \d", out, re.MULTILINE)
+    assert re.search(r"^gates +(Held|Held in part|Did not hold): the GRU trains \d", out, re.MULTILINE)
     assert 5_000 < (tmp_path / "pictures" / "gates.png").stat().st_size < 150_000
 
 

@@ -60,6 +60,9 @@ class TransformerBackbone(EncoderDecoderBackbone):
         outputs["decoder_sequence_output"].shape  # (2, 7, 16)
     """
 
+    # What is kept of a token while a target is written is its keys and values, not a state.
+    caches_keys = True
+
     def __init__(
         self,
         vocabulary_size: int,

@@ -200,6 +200,8 @@ class TransformerDecoderBackbone(TransformerPart):
 
     # Tokens are scored by their own vectors.
     tie_embeddings = True
+    # What is kept of a token while a text is written is its keys and values, not a state.
+    caches_keys = True
 
     def make_stack(self, **options: Any) -> Any:
         return TransformerDecoder(**options, cross_attention=False, name="decoder")

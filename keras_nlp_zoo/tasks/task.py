@@ -21,7 +21,8 @@ class TextTask(PresetTask):
     `fit`, `evaluate` and `predict` take texts in lists, tuples or arrays, and datasets that yield batches of them
     (`keras.utils.PyDataset`, `knz.text.TextFiles`, `grain`, `tf.data`, generators). Texts are tokenised once per
     call and batched by length. A dataset is read once; its token ids wait in a temporary file, so it need not fit
-    into memory, and a new order is drawn for every epoch. Only a dataset without end is tokenised as it comes,
+    into memory (where rows are more than token ids, in a tagger and a masked language model, they stay in memory), and
+    a new order is drawn for every epoch. Only a dataset without end is tokenised as it comes,
     for `steps_per_epoch` batches an epoch.
 
     Arrays that are ready (`{"token_ids", "padding_mask"}`) are taken too, and are all a task without a
