@@ -25,6 +25,16 @@ def test_unequal_batches_and_masks():
     assert knz.metrics.TokenAccuracy.from_config(metric.get_config()).name == "accuracy"
 
 
+def test_one_weight_for_each_row():
+    scores, targets = (
+        np.eye(3, dtype="float32")[[[0, 1, 2], [0, 0, 0], [2, 2, 2]]],
+        np.array([[0, 1, 1], [0] * 3, [0] * 3]),
+    )
+    metric = knz.metrics.TokenAccuracy()
+    metric.update_state(targets, scores, sample_weight=np.array([1.0, 3.0, 0.0]))
+    assert float(metric.result()) == pytest.approx((2 + 3 * 3) / (3 + 3 * 3))
+
+
 def test_ties_and_nan():
     """Of equal scores the first is the answer, as for argmax; what is not a number is never right."""
     scores = np.array([[[2, 2, 1], [2, 2, 1], [1, 2, 2], [0, 0, 0], [np.nan] * 3, [np.nan, 0, 1]]], "float32")

@@ -107,6 +107,27 @@ def test_frozen_layers_stay(short, tokenizer):
     assert {path.split("/")[0] for path in moved(model, texts, labels)} == {"logits"}
 
 
+def test_what_stands_above_all_frozen_layers_is_trained(short, tokenizer):
+    model = make(tokenizer)
+    knz.training.freeze(model.backbone, num_layers=2)
+    model.compile(knz.training.fine_tuning_optimizer(1e-2))
+    changed = moved(model, short[0][:8], short[1][:8])
+    assert any("pooled_dense" in path for path in changed)
+    assert not any("transformer_layer" in path or "embedding" in path for path in changed)
+    model = make(tokenizer)
+    knz.training.freeze(model.backbone, num_layers=0)
+    assert all(layer.trainable for layer in model.backbone.transformer_layers)
+    assert not model.backbone.token_embedding.trainable
+
+
+def test_a_backbone_without_a_list_of_layers_is_not_frozen_in_part(tokenizer):
+    backbone = knz.models.GPT2Backbone(9, **{**SIZES, "max_sequence_length": 8})
+    with pytest.raises(ValueError, match="`num_layers` must be left out: a GPT2Backbone"):
+        knz.training.freeze(backbone, 1)
+    knz.training.freeze(backbone)
+    assert not backbone.trainable_weights
+
+
 @pytest.mark.parametrize("num_layers", [-1, 3, 1.0, True])
 def test_freezing_layers_that_are_not_there(num_layers, tokenizer):
     with pytest.raises(ValueError, match="`num_layers`"):

@@ -292,6 +292,16 @@ BAD = {
         r"`texts` must have '\[MASK\]' within the first 14 tokens. Item 1 has 0 masks",
     ),
     "number": (lambda m: m.fill(["[MASK]", 3]), TypeError, "`texts` must hold strings. Item 1 is 3"),
+    "batch_size": (
+        lambda m: m.fill("[MASK]", batch_size=-1),
+        ValueError,
+        "`batch_size` must be an int of at least 1. Received: batch_size=-1",
+    ),
+    "weights of a batch": (
+        lambda m: m.train_on_batch(TEXTS[:2], sample_weight=np.ones(2)),
+        ValueError,
+        "`y` and `sample_weight` must be left out",
+    ),
     "top_k": (
         lambda m: m.fill("[MASK]", top_k=0),
         ValueError,

@@ -120,6 +120,8 @@ def test_samplers(pairs, trained):
         for seed in (1, 1, 2)
     ]
     assert random[0] == random[1] != random[2]
+    seeded = [trained.generate(sources, max_length=6, sampler="random", seed=seed) for seed in (5, 5, 6)]
+    assert seeded[0] == seeded[1] != seeded[2]
     one = keras_hub.samplers.RandomSampler(seed=1, temperature=3.0)
     again = [trained.generate(sources, max_length=6, sampler=one) for _ in range(2)]
     assert random[0] == again[0] != again[1]
@@ -183,6 +185,16 @@ BAD = {
     ),
     "max_length": (lambda m: m.generate(["a"], max_length=1), ValueError, "`max_length` must be an int of at least 2"),
     "batch_size": (lambda m: m.generate(["a"], batch_size=0), ValueError, "`batch_size` must be an int of at least 1"),
+    "stop_token_ids": (
+        lambda m: m.generate(["a"], stop_token_ids="end"),
+        ValueError,
+        '`stop_token_ids` must be "auto", a list of ids, or None',
+    ),
+    "preprocessor": (
+        lambda m: knz.Seq2SeqLM(m.backbone, knz.text.TextPreprocessor(m.preprocessor.tokenizer)),
+        TypeError,
+        "`preprocessor` must be a knz.text.Seq2SeqPreprocessor",
+    ),
     "source": (lambda m: m.attention(["a"]), TypeError, "`source` must be a string"),
     "backbone": (
         lambda m: knz.Seq2SeqLM(knz.models.LSTMBackbone(10)),
