@@ -50,6 +50,9 @@ def load(name: str, split: str = "train", **options: Any) -> Any:
     Raises:
         ValueError: an unknown name, split or option, or a file that is not the expected one.
         ConnectionError: the corpus is not on this machine and cannot be downloaded.
+
+    Example:
+        texts, labels = knz.datasets.load("reviews", size=100, language="ko")
     """
     corpus = info(name)
     if split not in corpus.splits:

@@ -15,6 +15,7 @@ from keras_nlp_zoo.tasks.backbones import check_vocabulary, token_vectors
 from keras_nlp_zoo.tasks.generation import get_sampler, to_numpy
 from keras_nlp_zoo.tasks.next_token import NextTokenTask, as_tensors, takes_steps
 from keras_nlp_zoo.tasks.streaming import TextStream, stop_strings, written
+from keras_nlp_zoo.tasks.task import unless_auto
 from keras_nlp_zoo.text.batching import batches_by_length
 from keras_nlp_zoo.text.causal_lm_preprocessor import CausalLMPreprocessor, NextTokenFile
 from keras_nlp_zoo.text.inputs import as_text_list, describe
@@ -102,13 +103,13 @@ class CausalLM(NextTokenTask, keras_hub.models.CausalLM):
             sampler: what `generate` writes with: a sampler of KerasHub or its name (`"greedy"`, `"top_k"`, `"top_p"`,
                 ...), or `knz.samplers.BeamSearch(...)`.
         """
-        if isinstance(optimizer, str) and optimizer == "auto":
-            optimizer = self.default_optimizer()
-        if isinstance(loss, str) and loss == "auto":
-            loss = TokenCrossentropy()
-        if isinstance(weighted_metrics, str) and weighted_metrics == "auto":
-            weighted_metrics = [Perplexity()]
-        super().compile(optimizer=optimizer, loss=loss, weighted_metrics=weighted_metrics, sampler=sampler, **kwargs)
+        super().compile(
+            optimizer=unless_auto(optimizer, self.default_optimizer),
+            loss=unless_auto(loss, TokenCrossentropy),
+            weighted_metrics=unless_auto(weighted_metrics, lambda: [Perplexity()]),
+            sampler=sampler,
+            **kwargs,
+        )
 
     # === Reading ===
 

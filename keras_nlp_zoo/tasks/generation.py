@@ -24,6 +24,7 @@ class GeneratingTask(TextTask):
     targets_in_texts = True
     sampler: Any
     generate_function: Any
+    jit_compile: bool
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         self._generate_functions: dict[str, Any] = {}

@@ -9,7 +9,7 @@ import numpy as np
 from keras_nlp_zoo.metrics import TokenAccuracy
 from keras_nlp_zoo.tasks.backbones import check_vocabulary, freeze_pooler, token_vectors
 from keras_nlp_zoo.tasks.labels import softmax
-from keras_nlp_zoo.tasks.task import TextTask
+from keras_nlp_zoo.tasks.task import TextTask, unless_auto
 from keras_nlp_zoo.text.batching import RowParts, TokenRows, batches_by_length
 from keras_nlp_zoo.text.inputs import as_text_list, describe
 from keras_nlp_zoo.text.masking_preprocessor import MaskingPreprocessor, MaskingRows
@@ -84,13 +84,12 @@ class MaskedLM(TextTask, keras_hub.models.MaskedLM):
         self, optimizer: Any = "auto", loss: Any = "auto", *, weighted_metrics: Any = "auto", **kwargs: Any
     ) -> None:
         """As `keras.Model.compile`, with defaults: the backbone's optimizer, cross-entropy and accuracy per mask."""
-        if isinstance(optimizer, str) and optimizer == "auto":
-            optimizer = self.default_optimizer()
-        if isinstance(loss, str) and loss == "auto":
-            loss = TokenCrossentropy()
-        if isinstance(weighted_metrics, str) and weighted_metrics == "auto":
-            weighted_metrics = [TokenAccuracy()]
-        super().compile(optimizer=optimizer, loss=loss, weighted_metrics=weighted_metrics, **kwargs)
+        super().compile(
+            optimizer=unless_auto(optimizer, self.default_optimizer),
+            loss=unless_auto(loss, TokenCrossentropy),
+            weighted_metrics=unless_auto(weighted_metrics, lambda: [TokenAccuracy()]),
+            **kwargs,
+        )
 
     # === Reading ===
 
@@ -156,8 +155,7 @@ class MaskedLM(TextTask, keras_hub.models.MaskedLM):
         encodings = reader.tokenizer.encode(texts, special_tokens=True)
         mask_id = special_token_id(reader.tokenizer, "mask")
         rows, positions, cut = [], [], 0
-        start = [special_token_id(reader.tokenizer, "start")] if reader.add_start_token else []
-        end = [special_token_id(reader.tokenizer, "end")] if reader.add_end_token else []
+        start, end = reader.edges()
         room = reader.sequence_length - len(start) - len(end)
         for i, encoding in enumerate(encodings):
             cut += len(encoding.token_ids) > room

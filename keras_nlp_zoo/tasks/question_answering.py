@@ -10,7 +10,7 @@ from keras import ops
 from keras_nlp_zoo.layers.dense import Dense
 from keras_nlp_zoo.layers.softmax import HIDDEN_SCORE
 from keras_nlp_zoo.tasks.backbones import check_vocabulary, freeze_pooler, token_vectors
-from keras_nlp_zoo.tasks.task import TextTask
+from keras_nlp_zoo.tasks.task import TextTask, unless_auto
 from keras_nlp_zoo.text.batching import batches_by_length
 from keras_nlp_zoo.text.inputs import as_numpy, as_text_list, describe
 from keras_nlp_zoo.text.question_preprocessor import CONTEXT, QUESTION, QuestionPreprocessor, Questions
@@ -101,11 +101,12 @@ class QuestionAnswering(TextTask, keras_hub.models.Task):
 
     def compile(self, optimizer: Any = "auto", loss: Any = "auto", *, metrics: Any = None, **kwargs: Any) -> None:
         """As `keras.Model.compile`, with defaults: the backbone's optimizer, cross-entropy of both ends."""
-        if isinstance(optimizer, str) and optimizer == "auto":
-            optimizer = self.default_optimizer()
-        if isinstance(loss, str) and loss == "auto":
-            loss = SpanCrossentropy()
-        super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
+        super().compile(
+            optimizer=unless_auto(optimizer, self.default_optimizer),
+            loss=unless_auto(loss, SpanCrossentropy),
+            metrics=metrics,
+            **kwargs,
+        )
 
     # === Reading ===
 
@@ -147,6 +148,10 @@ class QuestionAnswering(TextTask, keras_hub.models.Task):
             `{"text", "start", "end", "score"}`, or a list of these for lists of strings; lists of lists with
             `num_answers`. `context[start:end]` is the text; `score` its probability among all answers that are not
             longer than `max_answer_length` tokens. No answer is `{"text": "", "start": -1, "end": -1, "score"}`.
+
+        Raises:
+            TypeError: `question` or `context` holds something that is not a string.
+            ValueError: there is no question, or not one context for each.
         """
         if isinstance(question, str) and isinstance(context, str):
             return self.answer([question], [context], num_answers, batch_size)[0]

@@ -13,6 +13,7 @@ from keras_nlp_zoo.layers.dense import Dense
 from keras_nlp_zoo.metrics import TokenAccuracy
 from keras_nlp_zoo.tasks.backbones import check_vocabulary
 from keras_nlp_zoo.tasks.generation import GeneratingTask, mask_after_stop, to_numpy
+from keras_nlp_zoo.tasks.task import unless_auto
 from keras_nlp_zoo.text.batching import PairFile, PairRows, TokenRows, batches_by_length, bucket_length
 from keras_nlp_zoo.text.inputs import as_text_list, describe
 from keras_nlp_zoo.text.preprocessor import special_token_id
@@ -101,13 +102,13 @@ class Seq2SeqLM(GeneratingTask, keras_hub.models.Seq2SeqLM):
             sampler: what `generate` decodes with: a sampler of KerasHub or its name (`"greedy"`, `"top_k"`, ...), or
                 `knz.samplers.BeamSearch(...)`.
         """
-        if isinstance(optimizer, str) and optimizer == "auto":
-            optimizer = self.default_optimizer()
-        if isinstance(loss, str) and loss == "auto":
-            loss = TokenCrossentropy()
-        if isinstance(weighted_metrics, str) and weighted_metrics == "auto":
-            weighted_metrics = [TokenAccuracy()]
-        super().compile(optimizer=optimizer, loss=loss, weighted_metrics=weighted_metrics, sampler=sampler, **kwargs)
+        super().compile(
+            optimizer=unless_auto(optimizer, self.default_optimizer),
+            loss=unless_auto(loss, TokenCrossentropy),
+            weighted_metrics=unless_auto(weighted_metrics, lambda: [TokenAccuracy()]),
+            sampler=sampler,
+            **kwargs,
+        )
 
     # === Reading ===
 

@@ -1,6 +1,6 @@
 """What every task does with texts: tokenise once, batch by length."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -13,6 +13,11 @@ from keras_nlp_zoo.text.inputs import as_numpy
 from keras_nlp_zoo.text.preprocessor import TextPreprocessor, encode_with
 from keras_nlp_zoo.text.sources import is_dataset, is_endless, iterate
 from keras_nlp_zoo.training import WarmupDecay, fine_tuning_optimizer
+
+
+def unless_auto(value: Any, default: Callable[[], Any]) -> Any:
+    """An argument of `compile`, or what its `"auto"` stands for."""
+    return default() if isinstance(value, str) and value == "auto" else value
 
 
 class TextTask(PresetTask):

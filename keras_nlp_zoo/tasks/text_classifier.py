@@ -11,8 +11,9 @@ from keras_nlp_zoo.layers.dense import Dense
 from keras_nlp_zoo.naming import suggest
 from keras_nlp_zoo.tasks.backbones import check_vocabulary, default_dropout
 from keras_nlp_zoo.tasks.labels import LabelledHead, check_labels, softmax
-from keras_nlp_zoo.tasks.task import TextTask
-from keras_nlp_zoo.text.inputs import as_numpy
+from keras_nlp_zoo.tasks.task import TextTask, unless_auto
+from keras_nlp_zoo.text.inputs import as_numpy, as_text_list
+from keras_nlp_zoo.text.preprocessor import is_pair
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
@@ -92,15 +93,24 @@ class TextClassifier(LabelledHead, TextTask, keras_hub.models.TextClassifier):
         """The most likely class of each text.
 
         Args:
-            texts: a string, or a list of them.
+            texts: a string, a list of them, or a tuple of two lists (pairs).
             batch_size: int. Texts in a batch.
 
         Returns:
             `{"label", "score"}` for a string, a list of them for a list. `score` is the probability; `label` is the
             class's name, or its index if the task has no `labels`.
+
+        Raises:
+            TypeError: `texts` holds something that is not a string.
+            ValueError: there are no texts, or the lists of pairs differ in length.
         """
         if isinstance(texts, str):
             return self.classify([texts], batch_size)[0]
+        if isinstance(texts, (list, tuple)):
+            if not len(texts):
+                raise ValueError("`texts` is empty: there are no texts in it.")
+            for part in texts if is_pair(texts) else (texts,):
+                as_text_list(part, "texts")  # which `predict` would call `x`
         outputs = self.predict(texts, batch_size=batch_size, verbose=0)
         scores = outputs if self.activation is keras.activations.softmax else softmax(outputs)
         best = scores.argmax(axis=-1)
@@ -109,11 +119,12 @@ class TextClassifier(LabelledHead, TextTask, keras_hub.models.TextClassifier):
 
     def compile(self, optimizer: Any = "auto", loss: Any = "auto", *, metrics: Any = "auto", **kwargs: Any) -> None:
         """As `keras.Model.compile`, with defaults: the backbone's own optimizer, cross-entropy, accuracy."""
-        if isinstance(optimizer, str) and optimizer == "auto":
-            optimizer = self.default_optimizer()
-        if isinstance(metrics, str) and metrics == "auto":
-            metrics = [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
-        super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
+        super().compile(
+            optimizer=unless_auto(optimizer, self.default_optimizer),
+            loss=loss,
+            metrics=unless_auto(metrics, lambda: [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]),
+            **kwargs,
+        )
 
     def encode_targets(self, y: Any, name: str = "y") -> np.ndarray:
         """Class indices `(n,)` from names or indices; rows of numbers `(n, num_classes)` pass as they are."""

@@ -13,7 +13,7 @@ from keras_nlp_zoo.metrics import TokenAccuracy
 from keras_nlp_zoo.tasks.backbones import check_vocabulary, default_dropout, freeze_pooler, token_vectors
 from keras_nlp_zoo.tasks.labels import LabelledHead, check_labels, softmax
 from keras_nlp_zoo.tasks.tag_set import TagSet, is_list, tag_names
-from keras_nlp_zoo.tasks.task import TextTask
+from keras_nlp_zoo.tasks.task import TextTask, unless_auto
 from keras_nlp_zoo.text.batching import RowParts, batches_by_length
 from keras_nlp_zoo.text.inputs import as_numpy, describe
 from keras_nlp_zoo.text.tagging_preprocessor import Document, TaggingPreprocessor, TaggingRows
@@ -120,13 +120,15 @@ class TokenClassifier(LabelledHead, TextTask, keras_hub.models.Task):
     ) -> None:
         """As `keras.Model.compile`, with defaults: the backbone's optimizer, cross-entropy per word (or the CRF's
         likelihood), accuracy per word."""
-        if isinstance(optimizer, str) and optimizer == "auto":
-            optimizer = self.default_optimizer()
-        if isinstance(loss, str) and loss == "auto":
-            loss = TokenCrossentropy() if self.crf_layer is None else CRFLoss(self.crf_layer)
-        if isinstance(weighted_metrics, str) and weighted_metrics == "auto":
-            weighted_metrics = [TokenAccuracy()]
-        super().compile(optimizer=optimizer, loss=loss, weighted_metrics=weighted_metrics, **kwargs)
+        super().compile(
+            optimizer=unless_auto(optimizer, self.default_optimizer),
+            loss=unless_auto(loss, self._default_loss),
+            weighted_metrics=unless_auto(weighted_metrics, lambda: [TokenAccuracy()]),
+            **kwargs,
+        )
+
+    def _default_loss(self) -> Any:
+        return TokenCrossentropy() if self.crf_layer is None else CRFLoss(self.crf_layer)
 
     def get_compile_config(self) -> Any:
         config = super().get_compile_config()
@@ -188,6 +190,10 @@ class TokenClassifier(LabelledHead, TextTask, keras_hub.models.Task):
             For each text a list of `{"text", "label", "start", "end", "score"}` in order; `text[start:end]` is the
             entity's text, `score` the mean probability of its words' tags. Without a scheme every word.
             For a single string its list alone.
+
+        Raises:
+            TypeError: `texts` holds something that is neither a string nor a list of words.
+            ValueError: there are no texts, or no preprocessor to read them with.
         """
         if isinstance(texts, (str, bytes)):
             return self.tag([texts], batch_size)[0]

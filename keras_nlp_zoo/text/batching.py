@@ -65,6 +65,12 @@ class TokenRows:
         lengths = np.fromiter((len(row) for row in rows), "int64", len(rows))
         return cls(_flatten(rows, lengths), lengths, None if segment_ids is None else _flatten(segment_ids, lengths))
 
+    @classmethod
+    def concatenate(cls, parts: list["TokenRows"]) -> "TokenRows":
+        """Rows one after another, without segments."""
+        token_ids, lengths = zip(*((part.token_ids, part.lengths) for part in parts), strict=True)
+        return cls(np.concatenate(token_ids), np.concatenate(lengths))
+
     def __len__(self) -> int:
         return len(self.lengths)
 

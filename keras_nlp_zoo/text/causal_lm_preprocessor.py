@@ -91,8 +91,7 @@ class CausalLMPreprocessor(TextPreprocessor):
 
     def encode(self, x: Any, name: str = "x") -> NextTokenRows:
         """Rows of all texts, not yet padded. Texts of a single token say nothing, and have none."""
-        start = [self._special("start")] if self.add_start_token else []
-        end = [self._special("end")] if self.add_end_token else []
+        start, end = self.edges()
         ids = [[*start, *row, *end] for row in self._tokenize(as_text_list([x] if isinstance(x, str) else x, name))]
         return self._rows([[token for row in ids for token in row]] if self.pack else ids, self.sequence_length)
 
@@ -103,7 +102,7 @@ class CausalLMPreprocessor(TextPreprocessor):
             texts: list of str.
             stride: int. How many tokens are new in a row; the others are read only.
         """
-        start = [self._special("start")] if self.add_start_token else []
+        start, _ = self.edges()
         return self._rows([[*start, *row] for row in self._tokenize(as_text_list(texts, name))], stride)
 
     def encode_prompts(self, texts: list[str]) -> list[list[int]]:

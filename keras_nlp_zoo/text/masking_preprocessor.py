@@ -7,8 +7,8 @@ import numpy as np
 
 from keras_nlp_zoo.text.batching import TokenRows, bucket_length
 from keras_nlp_zoo.text.inputs import as_text_list
+from keras_nlp_zoo.text.offsets import first_tokens, strip, word_spans
 from keras_nlp_zoo.text.preprocessor import TextPreprocessor
-from keras_nlp_zoo.text.tagging_preprocessor import first_tokens, joined, strip, word_spans
 from keras_nlp_zoo.text.tokenizer import Tokenizer
 from keras_nlp_zoo.text.windows import windows
 
@@ -46,7 +46,9 @@ class MaskingRows:
     @classmethod
     def concatenate(cls, parts: list["MaskingRows"]) -> "MaskingRows":
         groups = np.concatenate([part.groups for part in parts])
-        return cls(joined([part.tokens for part in parts]), groups, parts[0].mask_rate, parts[0].generator)
+        return cls(
+            TokenRows.concatenate([part.tokens for part in parts]), groups, parts[0].mask_rate, parts[0].generator
+        )
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
@@ -110,8 +112,7 @@ class MaskingPreprocessor(TextPreprocessor):
     def encode(self, x: Any, name: str = "x") -> MaskingRows:
         """Rows of all texts, nothing hidden yet."""
         texts = as_text_list(x, name)
-        start = [self._special("start")] if self.add_start_token else []
-        end = [self._special("end")] if self.add_end_token else []
+        start, end = self.edges()
         ids: list[list[int]] = []
         groups: list[list[int]] = []
         for tokens, words in zip(*self._tokens_and_words(texts), strict=True):

@@ -77,8 +77,7 @@ class TextPreprocessor(keras_hub.models.Preprocessor):
         columns = [self._tokenize(as_text_list(segment, name)) for segment in segments]
         if len({len(column) for column in columns}) > 1:
             raise ValueError(f"The lists of the pair `{name}` differ in length: {[len(c) for c in columns]}.")
-        start = [self._special("start")] if self.add_start_token else []
-        end = [self._special("end")] if self.add_end_token or len(columns) > 1 else []
+        start, end = self.edges(pair=len(columns) > 1)
         if not start and not end:  # the common case, and the one that has to be fast
             rows = TokenRows.from_lists(columns[0])
             lengths = rows.lengths
@@ -98,6 +97,11 @@ class TextPreprocessor(keras_hub.models.Preprocessor):
             segment_ids.append(kinds)
         warn_if_cut(cut, len(packed), name, self.sequence_length)
         return TokenRows.from_lists(packed, segment_ids if self.return_segment_ids and len(columns) > 1 else None)
+
+    def edges(self, pair: bool = False) -> tuple[list[int], list[int]]:
+        """The special tokens before and after what is read, each a list of one or none; a pair always has an end."""
+        start = [self._special("start")] if self.add_start_token else []
+        return start, [self._special("end")] if self.add_end_token or pair else []
 
     def pad(self, rows: Any, indices: Any, length: int) -> Any:
         """The rows at `indices` as arrays of `length` columns; see `encode`."""

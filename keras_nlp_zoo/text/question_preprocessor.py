@@ -7,8 +7,8 @@ import numpy as np
 
 from keras_nlp_zoo.text.batching import TokenRows, bucket_length
 from keras_nlp_zoo.text.inputs import as_text_list, describe
+from keras_nlp_zoo.text.offsets import strip
 from keras_nlp_zoo.text.preprocessor import TextPreprocessor, warn_if_cut
-from keras_nlp_zoo.text.tagging_preprocessor import strip
 from keras_nlp_zoo.text.tokenizer import Tokenizer
 from keras_nlp_zoo.text.windows import windows
 

@@ -1,22 +1,18 @@
 """Words and their tags as padded arrays."""
 
-import re
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-from tokenizers import pre_tokenizers
 
 from keras_nlp_zoo.text.batching import TokenRows, bucket_length
 from keras_nlp_zoo.text.inputs import as_text_list, describe
+from keras_nlp_zoo.text.offsets import first_tokens, strip, token_units, word_spans
 from keras_nlp_zoo.text.preprocessor import TextPreprocessor
 from keras_nlp_zoo.text.tokenizer import Tokenizer
 from keras_nlp_zoo.text.windows import windows
 
 UNITS = ("word", "token")
-# The splitting of the kind "word". Unlike Python's `\w` it takes vowel signs and other marks for parts of a word.
-_WORDS = pre_tokenizers.Whitespace()
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Document(NamedTuple):
@@ -70,7 +66,7 @@ class TaggingRows:
 
     @classmethod
     def concatenate(cls, parts: list["TaggingRows"]) -> "TaggingRows":
-        tokens = joined([part.tokens for part in parts])
+        tokens = TokenRows.concatenate([part.tokens for part in parts])
         tags = [part.tags for part in parts if part.tags is not None]
         return cls(
             tokens,
@@ -139,8 +135,7 @@ class TaggingPreprocessor(TextPreprocessor):
 
     def encode_documents(self, documents: list[Document]) -> tuple[TaggingRows, list[Document]]:
         """Windows on all documents, and the documents with the units that are tagged."""
-        start = [self._special("start")] if self.add_start_token else []
-        end = [self._special("end")] if self.add_end_token else []
+        start, end = self.edges()
         ids: list[list[int]] = []
         units: list[list[int]] = []
         owners: list[int] = []
@@ -199,18 +194,6 @@ class TaggingPreprocessor(TextPreprocessor):
         return windows(length, room, room // 4 if self.overlap is None else self.overlap)
 
 
-def joined(parts: list[TokenRows]) -> TokenRows:
-    """Rows one after another."""
-    return TokenRows(
-        np.concatenate([part.token_ids for part in parts]), np.concatenate([part.lengths for part in parts])
-    )
-
-
-def word_spans(text: str) -> list[tuple[int, int]]:
-    """The characters of each word: letters and digits in a row, or punctuation in a row."""
-    return [span for _, span in _WORDS.pre_tokenize_str(_SURROGATE.sub("\ufffd", text))]
-
-
 def _document(item: Any, name: str, position: int) -> Document:
     if isinstance(item, (str, bytes)):
         (text,) = as_text_list([item], name)
@@ -220,40 +203,3 @@ def _document(item: Any, name: str, position: int) -> Document:
     words = as_text_list(item, f"{name}[{position}]")
     ends = np.cumsum([len(word) + 1 for word in words]) - 1
     return Document(" ".join(words), [(int(end) - len(word), int(end)) for word, end in zip(words, ends, strict=True)])
-
-
-def strip(text: str, start: int, end: int) -> tuple[int, int]:
-    """The characters of a token without the space before a word, which some tokenizers keep with it."""
-    while start < end and text[start].isspace():
-        start += 1
-    while start < end and text[end - 1].isspace():
-        end -= 1
-    return start, end
-
-
-def first_tokens(units: list[tuple[int, int]], spans: list[tuple[int, int]]) -> list[int]:
-    """For each token the unit that it is the first token of, or -1; of several units in one token the longest."""
-    marks, unit = [-1] * len(spans), 0
-    for i, (start, end) in enumerate(spans):
-        while unit < len(units) and units[unit][1] <= start:
-            unit += 1
-        inside = unit
-        while start < end and inside < len(units) and units[inside][0] < end:
-            inside += 1
-        if inside > unit:
-            marks[i] = max(range(unit, inside), key=lambda u: min(end, units[u][1]) - max(start, units[u][0]))
-            unit = marks[i] + 1
-    return marks
-
-
-def token_units(spans: list[tuple[int, int]]) -> tuple[list[tuple[int, int]], list[int]]:
-    """Tokens as units, those that share characters as one, and for each token the unit that it is the first of."""
-    units: list[tuple[int, int]] = []
-    marks = [-1] * len(spans)
-    for i, (start, end) in enumerate(spans):
-        if units and start < units[-1][1]:
-            units[-1] = units[-1][0], max(end, units[-1][1])
-        elif start < end:
-            marks[i] = len(units)
-            units.append((start, end))
-    return units, marks

@@ -17,7 +17,6 @@ separate jamo; `strip_accents` takes marks off Latin, Greek, ... letters and lea
 """
 
 import os
-import re
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -28,13 +27,12 @@ import tokenizers
 from tokenizers import AddedToken, pre_tokenizers
 
 from keras_nlp_zoo.text.inputs import as_text_list, describe
-from keras_nlp_zoo.text.offsets import whole_characters
+from keras_nlp_zoo.text.offsets import whole_characters, without_half_pairs
 from keras_nlp_zoo.text.tokenizer_kinds import KINDS, kind_of, pipeline, read_merges, read_vocabulary, unigram_model
 
 # One file in the Hugging Face format, so that other tools can read it.
 ASSET_FILE = "tokenizer.json"
 SPECIAL_TOKENS = {"pad": "[PAD]", "unknown": "[UNK]", "start": "[START]", "end": "[END]", "mask": "[MASK]"}
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Encoding(NamedTuple):
@@ -365,8 +363,8 @@ class Tokenizer(keras_hub.tokenizers.Tokenizer):
         encode = rust.encode_batch if offsets else rust.encode_batch_fast
         try:
             return encode(texts, add_special_tokens=False)
-        except (TypeError, UnicodeEncodeError):  # half a surrogate pair, which UTF-8 cannot hold
-            return encode([_SURROGATE.sub("\ufffd", text) for text in texts], add_special_tokens=False)
+        except (TypeError, UnicodeEncodeError):
+            return encode([without_half_pairs(text) for text in texts], add_special_tokens=False)
 
 
 class _TrainingTexts:
@@ -385,6 +383,6 @@ class _TrainingTexts:
                 if not isinstance(text, str):
                     raise TypeError(f"`texts` must hold strings. Item {self.count} is {describe(text)}")
                 self.count += 1
-                yield _SURROGATE.sub("\ufffd", text)
+                yield without_half_pairs(text)
         except Exception as error:
             self.error = error

@@ -22,10 +22,10 @@ def test_odd_texts_are_classified(name, tokenizer):
 BAD_CALLS = {
     "empty list": (lambda m: m.fit([], []), ValueError, "`x` is empty"),
     "empty list to predict": (lambda m: m.predict([]), ValueError, "`x` is empty"),
-    "empty list to classify": (lambda m: m.classify([]), ValueError, "`x` is empty"),
+    "empty list to classify": (lambda m: m.classify([]), ValueError, "`texts` is empty"),
     "None": (lambda m: m.fit(None, ["positive"]), TypeError, "`x` must be a list of strings. Received: None"),
     "None among texts": (lambda m: m.fit(["a", None], [0, 1]), TypeError, "`x` must hold strings. Item 1 is None"),
-    "number among texts": (lambda m: m.classify(["a", 3.5]), TypeError, "`x` must hold strings. Item 1 is 3.5"),
+    "number among texts": (lambda m: m.classify(["a", 3.5]), TypeError, "`texts` must hold strings. Item 1 is 3.5"),
     "one string": (lambda m: m.fit("a text", ["positive"]), TypeError, "`x` must be a list of strings. Received one"),
     "unknown label": (
         lambda m: m.fit(["a", "b"], ["positive", "negativ"]),

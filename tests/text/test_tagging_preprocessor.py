@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import keras_nlp_zoo as knz
-from keras_nlp_zoo.text.tagging_preprocessor import TaggingRows, first_tokens, word_spans
+from keras_nlp_zoo.text.offsets import first_tokens, word_spans
+from keras_nlp_zoo.text.tagging_preprocessor import TaggingRows
 from tests.conftest import ODD_TEXTS
 
 VOCABULARY = ["[PAD]", "[UNK]", "[START]", "[END]", "[MASK]", "ada", "paris", "in", "##s", "ly", "##on", ".", "("]
