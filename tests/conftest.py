@@ -1,3 +1,4 @@
+import gc
 import os
 
 # Of pytest-xdist's processes each keeps its own compiled programs: JAX's cache may be read while it is being written.
@@ -36,6 +37,17 @@ def _fixed_seed(request):
     keras.utils.set_random_seed(0)
     if hasattr(request.module, "RANDOM"):
         request.module.RANDOM.seed(0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _compiled_programs_are_let_go():
+    """Each program that JAX keeps holds maps of memory, of which Linux gives a process 65,530."""
+    yield
+    if keras.backend.backend() == "jax":
+        import jax
+
+        gc.collect()  # models and what was compiled for them know one another
+        jax.clear_caches()
 
 
 @pytest.fixture(scope="session")
