@@ -1,5 +1,6 @@
 """What the tasks share that write texts: a way to decode, kept compiled, and texts of what it wrote."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,21 @@ from keras_nlp_zoo.text.preprocessor import special_token_id
 
 # Those that need no argument.
 SAMPLERS = ("beam", "greedy", "random", "top_k", "top_p")
+
+
+@contextmanager
+def _retracing_is_meant() -> Iterator[None]:
+    """TensorFlow warns of a program that is traced again; here there is one for each bucket of lengths."""
+
+    def wanted(record: logging.LogRecord) -> bool:
+        return "tf.function retracing" not in record.getMessage()
+
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(wanted)
+    try:
+        yield
+    finally:
+        logger.removeFilter(wanted)
 
 
 class GeneratingTask(TextTask):
@@ -65,6 +81,11 @@ class GeneratingTask(TextTask):
     @contextmanager
     def _decoding_with(self, sampler: Any, seed: int | None = None) -> Iterator[Any]:
         """The compiled `generate_step`, for a time with another sampler; with random numbers from a seed."""
+        with _retracing_is_meant(), self._compiled_for(sampler, seed) as decode:
+            yield decode
+
+    @contextmanager
+    def _compiled_for(self, sampler: Any, seed: int | None) -> Iterator[Any]:
         if sampler is None:
             _seed(self.sampler, seed)
             yield self.make_generate_function()

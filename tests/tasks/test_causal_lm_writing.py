@@ -1,6 +1,7 @@
 """CausalLM: what comes out of `generate`, sampled and searched, and what is compiled for it."""
 
 import itertools
+import logging
 
 import keras
 import keras_hub
@@ -294,6 +295,22 @@ def test_random_tokens_have_the_models_probabilities():
 
 
 # === Compiling ===
+
+
+def test_tracing_for_each_bucket_is_not_warned_of(tokenizer):
+    """TensorFlow would, to its logger; what else it has to say goes through."""
+    model, said = shaken("gru", tokenizer), []
+    handler, logger = logging.Handler(), logging.getLogger("tensorflow")
+    handler.emit = lambda record: said.append(record.getMessage())
+    logger.addHandler(handler)
+    try:
+        with model._decoding_with("greedy"):
+            logger.warning("5 out of the last 5 calls to %s triggered tf.function retracing.", "generate_step")
+            logger.warning("something else")
+        logger.warning("afterwards: tf.function retracing")
+    finally:
+        logger.removeHandler(handler)
+    assert said == ["something else", "afterwards: tf.function retracing"]
 
 
 def test_what_is_compiled_serves_other_lengths(tokenizer):
