@@ -254,21 +254,21 @@ CLAIMS: dict[str, tuple[str, Callable[..., Finding], dict[str, Any]]] = {
     "forgetting": (
         "An RNN forgets over long distances, LSTM and GRU do not",
         forgetting,
-        {"distances": (0, 40, 160), "size": 3000, "epochs": 8},
+        {"distances": (0, 40, 160), "size": 2400, "epochs": 8},
     ),
     "gates": ("A GRU trains faster than an LSTM and is about as accurate", gates, {"size": 2000}),
-    "ngrams": ("A CNN is fast and sees n-grams, but not long contexts", ngrams, {"gaps": (0, 4, 12), "size": 2000}),
+    "ngrams": ("A CNN is fast and sees n-grams, but not long contexts", ngrams, {"gaps": (0, 12), "size": 2000}),
     "bottleneck": (
         "One context vector fails with length, attention repairs it",
         bottleneck,
-        {"lengths": (4, 8, 12), "size": 8000, "epochs": 6},
+        {"lengths": (4, 8, 12), "size": 6000, "epochs": 6},
     ),
     "parallel": (
         "A Transformer works in parallel, and takes more memory",
         parallel,
-        {"lengths": (32, 128, 512)},
+        {"lengths": (32, 512)},
     ),
-    "sides": ("BERT reads both sides of a blank, GPT only the left", sides, {"size": 2000, "epochs": 24}),
+    "sides": ("BERT reads both sides of a blank, GPT only the left", sides, {"size": 1500, "epochs": 20}),
 }
 
 
