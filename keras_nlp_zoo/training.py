@@ -208,6 +208,8 @@ class _SameSteps:
     is one pass over the weights (`adam_torch.py`).
     """
 
+    # mypy cannot know what `super()` is here: this is mixed in before an optimizer, hence `type: ignore[misc]`.
+
     def apply(self: Any, grads: Any, trainable_variables: Any = None) -> Any:
         if BACKEND == "tensorflow":
             variables = self._trainable_variables if trainable_variables is None else trainable_variables
