@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+from keras import ops
 
 if keras.backend.backend() == "torch":
     from keras_nlp_zoo.layers.dense_torch import has_kernel, linear
@@ -10,7 +11,7 @@ if keras.backend.backend() == "torch":
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
 class Dense(keras.layers.Dense):
-    """Keras's `Dense`; on PyTorch's CPU with the faster product of `dense_torch.py`."""
+    """Keras's `Dense`; with the faster products of the backends, see `product`."""
 
     def call(self, inputs: Any, training: Any = None) -> Any:
         special = self.lora_enabled or self.quantization_mode is not None
@@ -24,19 +25,29 @@ class Dense(keras.layers.Dense):
 
 
 def product(inputs: Any, kernel: Any, bias: Any = None) -> Any:
-    """`inputs @ kernel + bias` by the kernel of the backend, or None where it has none that is better than Keras's.
+    """`inputs @ kernel + bias` in the backend's faster way, or None where it has none that is better than Keras's.
+
+    On PyTorch's CPU that is `dense_torch.py`. On JAX it is one product of all rows of the batch: of inputs
+    `(batch, length, dim)` as they are, XLA's CPU computes the kernel's gradient in up to twice the time (64 x 25 rows,
+    512 x 8,000: 142 ms against 73), and a step of a Transformer for translation takes a tenth longer.
 
     Args:
         inputs: float `(..., dim)`.
         kernel: float `(dim, units)`, a variable or a tensor.
         bias: float `(units,)`, or None.
     """
-    if keras.backend.backend() != "torch":
+    if not ops.is_tensor(inputs):
         return None
-    kernel = keras.ops.convert_to_tensor(kernel)
-    if not keras.ops.is_tensor(inputs) or not has_kernel(inputs, kernel):
-        return None
-    return linear(inputs, kernel.t(), None if bias is None else keras.ops.convert_to_tensor(bias))
+    if keras.backend.backend() == "jax" and len(inputs.shape) > 2:
+        shape = ops.shape(inputs)
+        outputs = ops.matmul(ops.reshape(inputs, (-1, shape[-1])), kernel)
+        outputs = outputs if bias is None else ops.add(outputs, bias)
+        return ops.reshape(outputs, (*shape[:-1], outputs.shape[-1]))
+    if keras.backend.backend() == "torch":
+        kernel = ops.convert_to_tensor(kernel)
+        if has_kernel(inputs, kernel):
+            return linear(inputs, kernel.t(), None if bias is None else ops.convert_to_tensor(bias))
+    return None
 
 
 def run(layer: Any, *args: Any, **kwargs: Any) -> Any:
