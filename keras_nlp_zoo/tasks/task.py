@@ -1,17 +1,16 @@
-"""What every task does with texts: tokenise once, batch by length."""
+"""What every task does with texts: `fit`, `evaluate` and `predict`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_nlp_zoo.tasks.presets import PresetTask
+from keras_nlp_zoo.tasks.reading import TextReading, weighted
 from keras_nlp_zoo.tasks.slices import batches_to_train, can_be_sliced, number_of_batches, slices
-from keras_nlp_zoo.text.batching import BucketedBatches, TokenFile, bucket_length
-from keras_nlp_zoo.text.inputs import as_numpy
-from keras_nlp_zoo.text.preprocessor import TextPreprocessor, encode_with
-from keras_nlp_zoo.text.sources import is_dataset, is_endless, iterate
+from keras_nlp_zoo.text.preprocessor import TextPreprocessor
+from keras_nlp_zoo.text.sources import is_dataset, is_endless
 from keras_nlp_zoo.training import WarmupDecay, fine_tuning_optimizer
 
 
@@ -20,7 +19,7 @@ def unless_auto(value: Any, default: Callable[[], Any]) -> Any:
     return default() if isinstance(value, str) and value == "auto" else value
 
 
-class TextTask(PresetTask):
+class TextTask(TextReading, PresetTask):
     """What the tasks share that put one head on any backbone, ours or KerasHub's; mixed into a task of KerasHub.
 
     `fit`, `evaluate` and `predict` take texts in lists, tuples or arrays, and datasets that yield batches of them
@@ -34,14 +33,8 @@ class TextTask(PresetTask):
     preprocessor takes.
     """
 
-    # Whether what is to be learnt is kept in the rows of tokens, one for each token, and not beside them.
-    targets_in_texts = False
     # What reads texts for it, unless another is given.
     preprocessor_class: Any = TextPreprocessor
-
-    def encode_targets(self, y: Any, name: str = "y") -> np.ndarray:
-        """Targets as the loss reads them. Tasks override this to take names for indices."""
-        return as_numpy(y)
 
     def encode_class_weight(self, class_weight: dict[Any, float]) -> dict[int, float]:
         """Class weights by index. Tasks override this to take names."""
@@ -148,7 +141,7 @@ class TextTask(PresetTask):
         elif validation_split:
             (rows, y, sample_weight), held_out = _split(rows, y, sample_weight, validation_split)
         if class_weight is not None:
-            sample_weight = _weighted(y, sample_weight, class_weight)
+            sample_weight = weighted(y, sample_weight, class_weight)
         if seed is None:
             seed = int(np.random.randint(2**31))
         batches = self._bucket(rows, y, sample_weight, batch_size, seed if shuffle else None, True, initial_epoch)
@@ -229,131 +222,6 @@ class TextTask(PresetTask):
                 bar.add(1)
         return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *outputs)
 
-    # === Reading ===
-
-    def _takes_texts(self, x: Any) -> bool:
-        """Whether `x` has to be tokenised; an error if it has to be and cannot."""
-        if isinstance(x, BucketedBatches) or (isinstance(x, dict) and any("token_ids" in key for key in x)):
-            return False
-        if self.preprocessor is not None:
-            return True
-        leaf = next(iter(x.values())) if isinstance(x, dict) and x else x
-        leaf = leaf[0] if isinstance(leaf, (list, tuple)) and leaf else leaf
-        if isinstance(leaf, (str, bytes)) or (isinstance(leaf, np.ndarray) and leaf.dtype.kind in "USO"):
-            raise ValueError(
-                "`x` holds texts, but this task has no preprocessor to tokenise them: pass `preprocessor` (or "
-                f"`tokenizer` to `create_model`), or arrays {sorted(self.backbone.input)}."
-            )
-        return False
-
-    def _unpack(self, data: Any) -> tuple[Any, Any, Any]:
-        if is_dataset(data):
-            return data, None, None
-        return keras.utils.unpack_x_y_sample_weight(data)
-
-    def _encode(self, x: Any, name: str) -> Any:
-        if isinstance(self.preprocessor, TextPreprocessor):
-            return self.preprocessor.encode(x, name)
-        return encode_with(self.preprocessor, x)
-
-    def _new_file(self) -> Any:
-        """Where the rows of a dataset are kept."""
-        return TokenFile()
-
-    def _pad(self, rows: Any, indices: Any, length: int) -> Any:
-        if isinstance(self.preprocessor, TextPreprocessor):
-            return self.preprocessor.pad(rows, indices, length)
-        token_ids, padding_mask = rows.padded(indices, length, self.preprocessor.tokenizer.pad_token_id)
-        outputs = {"token_ids": token_ids, "padding_mask": padding_mask}
-        if "segment_ids" in self.backbone.input:
-            outputs["segment_ids"] = rows.padded_segments(indices, length)
-        return outputs
-
-    def _read(
-        self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, name: str = "x"
-    ) -> tuple[Any, np.ndarray | None, np.ndarray | None, int]:
-        """Everything a list or a dataset holds, tokenised."""
-        if not is_dataset(x):
-            rows, y, sample_weight = self._encode_all(x, y, sample_weight, name)
-            if len(rows) == 0:
-                raise ValueError(f"`{name}` is empty: there are no texts in it.")
-            return rows, y, sample_weight, batch_size or 32
-        if is_endless(x, None):
-            raise ValueError(f"`{name}` never ends: only `fit`, with `steps_per_epoch`, takes such a dataset.")
-        file, targets, weights = self._new_file(), [], []
-        for texts, batch_y, batch_weight in iterate(x):
-            part, batch_y, batch_weight = self._encode_all(texts, batch_y, batch_weight, name)
-            file.append(part)
-            batch_size = batch_size or len(part)
-            if batch_y is not None:
-                targets.append(batch_y)
-            if batch_weight is not None:
-                weights.append(batch_weight)
-        rows = file.finish()
-        if len(rows) == 0:
-            raise ValueError(f"`{name}` is empty: the dataset yields no batches.")
-        columns = [np.concatenate(parts) if parts else None for parts in (targets, weights)]
-        for values in columns:
-            if values is not None and len(values) != len(rows):
-                raise ValueError(f"`{name}` yields {len(rows)} texts, but {len(values)} targets or sample weights.")
-        return rows, columns[0], columns[1], batch_size or 32
-
-    def _encode_all(self, x: Any, y: Any, sample_weight: Any, name: str) -> tuple[Any, Any, Any]:
-        """Texts as rows, targets as the loss reads them (None where the rows hold them), and a weight for each row."""
-        target_name = "y" if name == "x" else name
-        rows = self._encode(x, name)
-        y = None if y is None else self.encode_targets(y, target_name)
-        sample_weight = None if sample_weight is None else as_numpy(sample_weight).astype("float32")
-        for other, values in ((target_name, y), ("sample_weight", sample_weight)):
-            if values is not None and len(values) != len(rows):
-                raise ValueError(f"`{name}` has {len(rows)} texts, but `{other}` has {len(values)} values.")
-        return rows, y, sample_weight
-
-    def _bucket(
-        self,
-        rows: Any,
-        y: np.ndarray | None,
-        sample_weight: np.ndarray | None,
-        batch_size: int,
-        seed: int | None = None,
-        endless: bool = False,
-        first_pass: int = 0,
-    ) -> BucketedBatches:
-        return BucketedBatches(
-            rows,
-            self._pad,
-            y,
-            sample_weight,
-            batch_size=batch_size,
-            most=getattr(self.preprocessor, "sequence_length", None),
-            seed=seed,
-            endless=endless,
-            first_pass=first_pass,
-        )
-
-    def _batches(self, x: Any, y: Any, sample_weight: Any, batch_size: int | None) -> BucketedBatches:
-        return self._bucket(*self._read(x, y, sample_weight, batch_size))
-
-    def _stream(self, x: Any, class_weight: dict[int, float] | None) -> Iterator[Any]:
-        """Batches of a dataset without end, tokenised as they come."""
-        most = getattr(self.preprocessor, "sequence_length", None)
-        previous, number = None, 0
-        while number >= 0:
-            number = -1  # and so it stays if there is nothing left, as in a generator that has run out
-            for number, (texts, y, sample_weight) in enumerate(iterate(x)):
-                rows, y, sample_weight = self._encode_all(texts, y, sample_weight, "x")
-                if class_weight is not None:
-                    sample_weight = _weighted(y, sample_weight, class_weight)
-                length = bucket_length(int(rows.lengths.max(initial=0)), most)
-                if number == 1 and length == previous and length != most:
-                    length = bucket_length(length + 1, most)  # see BucketedBatches on TensorFlow and shapes
-                previous = length
-                padded = self._pad(rows, np.arange(len(rows)), length)
-                if self.targets_in_texts:
-                    padded, y, weight = padded
-                    sample_weight = weight if sample_weight is None else weight * sample_weight[:, None]
-                yield (padded, y) if sample_weight is None else (padded, y, sample_weight)
-
     # === Compiling ===
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
@@ -386,12 +254,6 @@ class TextTask(PresetTask):
         if "segment_ids" in backbone.input:
             kwargs = {"add_start_token": True, "add_end_token": True, "return_segment_ids": True, **kwargs}
         return cls.preprocessor_class(tokenizer, **kwargs)
-
-
-def _weighted(y: np.ndarray, sample_weight: Any, class_weight: dict[int, float]) -> np.ndarray:
-    indices = y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y))
-    weights = np.array([class_weight.get(int(index), 1.0) for index in indices], "float32")
-    return weights if sample_weight is None else weights * as_numpy(sample_weight).astype("float32")
 
 
 def _split(rows: Any, y: Any, sample_weight: Any, validation_split: float) -> tuple[Any, Any]:
