@@ -29,12 +29,14 @@ def step(optimizer: Any, grads: list[Any], variables: list[Any], learning_rate: 
     # Keras adds its epsilon to the root of the moment that is not yet corrected.
     epsilon = optimizer.epsilon / (1.0 - optimizer.beta_2 ** (taken + 1)) ** 0.5
     # The kernel reads memory in order, whatever order a matrix says that it is in.
-    straight = [weight.contiguous() for weight in weights]
+    moments = [among[i].value for among in (optimizer._momentums, optimizer._velocities) for i in places]
+    for weight, moment in zip(weights * 2, moments, strict=True):
+        moment.data = _in_order_of(weight, moment.data)
     adamw(
-        straight,
-        [grad.to(weight.dtype).contiguous() for grad, weight in zip(grads, weights, strict=True)],
-        [optimizer._momentums[i].value.data for i in places],
-        [optimizer._velocities[i].value.data for i in places],
+        weights,
+        [_in_order_of(weight, grad.to(weight.dtype)) for weight, grad in zip(weights, grads, strict=True)],
+        [moment.data for moment in moments[: len(weights)]],
+        [moment.data for moment in moments[len(weights) :]],
         [],
         [torch.full((), float(taken), device=weight.device) for weight in weights],
         fused=True,
@@ -46,6 +48,8 @@ def step(optimizer: Any, grads: list[Any], variables: list[Any], learning_rate: 
         eps=epsilon,
         maximize=False,
     )
-    for weight, new in zip(weights, straight, strict=True):
-        if weight.data_ptr() != new.data_ptr():
-            weight.copy_(new)
+
+
+def _in_order_of(weight: Any, tensor: Any) -> Any:
+    """The tensor, in memory as the weight is."""
+    return tensor if tensor.stride() == weight.stride() else torch.empty_like(weight, dtype=tensor.dtype).copy_(tensor)

@@ -6,12 +6,17 @@ import keras
 from keras import ops
 
 if keras.backend.backend() == "torch":
-    from keras_nlp_zoo.layers.dense_torch import has_kernel, linear
+    from keras_nlp_zoo.layers.dense_torch import has_kernel, lay_out, linear
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
 class Dense(keras.layers.Dense):
     """Keras's `Dense`; with the faster products of the backends, see `product`."""
+
+    def build(self, input_shape: Any) -> None:
+        super().build(input_shape)
+        if keras.backend.backend() == "torch":
+            lay_out(self._kernel)
 
     def call(self, inputs: Any, training: Any = None) -> Any:
         special = self.lora_enabled or self.quantization_mode is not None

@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_nlp_zoo.layers import TokenEmbedding
 from keras_nlp_zoo.layers.dense import Dense, product, run
+from keras_nlp_zoo.training import Adam
 from tests.gradients import gradients
 
 RANDOM = np.random.RandomState(0)
@@ -318,6 +319,29 @@ def test_the_layer_uses_it(monkeypatch):
     enable_lora(layer)
     layer(INPUTS)
     assert len(calls) == 2
+
+
+def test_kernels_stay_in_memory_output_by_output(tmp_path):
+    """Once built, set, trained and loaded; as do their gradients and what Adam keeps of these."""
+    torch_kernel()
+
+    def lies_so(matrix):
+        return matrix.t().is_contiguous() and not matrix.is_contiguous()
+
+    layer = pair()[0]
+    x, y = normal(6, DIM), normal(6, UNITS)
+    model = keras.Sequential([keras.Input((DIM,)), layer])
+    model.compile(Adam(0.1), loss="mse")
+    model.fit(x, y, verbose=0)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+    again.fit(x, y, verbose=0)
+    for one in (model, again):
+        kernel = one.layers[-1].kernel.value
+        moments = [m.value for m in one.optimizer.variables if tuple(m.shape) == (DIM, UNITS)]
+        assert len(moments) == 2
+        assert all(lies_so(matrix) for matrix in (kernel, kernel.grad, *moments))
 
 
 def test_other_backends_have_no_product_of_their_own():
