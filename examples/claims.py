@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
+from claims_texts import ANIMALS, animal_sentences, marks_in_order
 
 import keras_nlp_zoo as knz
 
@@ -92,23 +93,26 @@ def forgetting(
     """Reviews whose opinion stands at the beginning, `distance` words before the end; trained on all distances.
 
     Each distance prepares for the next: learnt at once, none of the three bridges 60 words, and with no more than 80
-    as the longest the RNN gets there too.
+    as the longest the RNN gets there too. "gru open" differs from "gru" in where it begins only, see `open_gates`.
     """
     accuracy: Curves = {}
     train: tuple[list[str], list[str]] = ([], [])
     for distance in distances:
         part = knz.datasets.load("reviews", size=size // len(distances), kind="plain", distance=distance)
         train = (train[0] + part[0], train[1] + part[1])
-    for model in ("rnn", "lstm", "gru"):
+    for model in ("rnn", "lstm", "gru", "gru open"):
         for seed in seeds:
-            classifier = classify(model, train, seed, epochs)[0]
+            prepare = open_gates if model == "gru open" else None
+            classifier = classify(model.split()[0], train, seed, epochs, prepare)[0]
             for distance in distances:
                 test = knz.datasets.load("reviews", split="test", size=500, kind="plain", distance=distance)
                 record(accuracy, model, distance, accuracy_of(classifier, test), "accuracy", ".1%")
     far = {model: mean(points[max(distances)]) for model, points in accuracy.items()}
     return Finding(
-        (far["lstm"] > far["rnn"] + 0.1, far["gru"] > far["rnn"] + 0.1),
-        f"{max(distances)} words on, " + ", ".join(f"the {model} gets {score:.0%}" for model, score in far.items()),
+        tuple(far[model] > far["rnn"] + 0.1 for model in ("lstm", "gru", "gru open")),
+        f"{max(distances)} words on, "
+        + ", ".join(f"the {model} gets {score:.0%}" for model, score in far.items())
+        + ' ("open": its update gate begins at 0.88, not 0.5)',
         [Panel("words between the opinion and the end", "accuracy on unseen reviews", accuracy)],
     )
 
@@ -272,49 +276,6 @@ CLAIMS: dict[str, tuple[str, Callable[..., Finding], dict[str, Any]]] = {
 }
 
 
-# === What they are tried on ===
-
-ANIMALS = {
-    "dog": "barked",
-    "cat": "meowed",
-    "cow": "mooed",
-    "lion": "roared",
-    "horse": "neighed",
-    "duck": "quacked",
-    "bee": "buzzed",
-    "snake": "hissed",
-}
-PLACES = "in the garden|behind the house|by the river|near the barn|on the hill".split("|")
-TIMES = "all night|twice|for a while|in the morning|as we came".split("|")
-
-
-def animal_sentences(size: int, seed: int) -> list[tuple[str, str, str]]:
-    """Sentences, the animal in each, and the side of it on which its sound stands."""
-    draw = random.Random(seed)
-    sentences = []
-    for _ in range(size):
-        animal, side = draw.choice(list(ANIMALS)), draw.choice(("left", "right"))
-        sound, place, when = ANIMALS[animal], draw.choice(PLACES), draw.choice(TIMES)
-        left = f"something {place} {sound} {when} , so the {animal} must have been there ."
-        right = f"{place} we met a {animal} which {sound} {when} ."
-        sentences.append((left if side == "left" else right, animal, side))
-    return sentences
-
-
-def marks_in_order(size: int, gap: int, seed: int, length: int = 40) -> tuple[list[str], list[str]]:
-    """Texts of letters with two marks in them, none near an edge, labelled by which of the two comes first."""
-    draw = random.Random(f"{gap} {seed}")
-    texts, labels = [], []
-    for _ in range(size):
-        words = draw.choices("abcdefghijklmnop", k=length)
-        first = draw.randint(6, length - gap - 8)
-        marks = draw.sample(["X", "Y"], 2)
-        words[first], words[first + gap + 1] = marks
-        texts.append(" ".join(words))
-        labels.append(marks[0])
-    return texts, labels
-
-
 # === Training and measuring ===
 
 
@@ -332,14 +293,30 @@ class EpochTimes(keras.callbacks.Callback):
         self.seconds.append(time.perf_counter() - self.start)
 
 
-def classify(model: str, train: Any, seed: int, epochs: int, **sizes: Any) -> tuple[Any, float]:
-    """A classifier trained from scratch, and the seconds of an epoch after the first."""
+def classify(
+    model: str, train: Any, seed: int, epochs: int, prepare: Callable[[Any], None] | None = None, **sizes: Any
+) -> tuple[Any, float]:
+    """A classifier trained from scratch, `prepare`d if wanted, and the seconds of an epoch after the first."""
     keras.utils.set_random_seed(seed)
     tokenizer = knz.Tokenizer.train(train[0], kind="word")
     classifier = knz.create_model(model, tokenizer=tokenizer, labels=sorted(set(train[1])), **sizes)
+    if prepare is not None:
+        prepare(classifier)
     times = EpochTimes()
     classifier.fit(*train, epochs=epochs, verbose=0, callbacks=[times])
     return classifier, statistics.median(times.seconds[1:])
+
+
+def open_gates(classifier: Any, bias: float = 2.0) -> None:
+    """Begins the update gates of a GRU at 0.88: of its state it keeps as much from word to word, and not half.
+
+    The forget gates of an LSTM begin at 0.73 wherever one is made, in Keras as here.
+    """
+    for weight in classifier.backbone.weights:
+        if weight.name == "bias":  # (2, 3 * units): of inputs and state, for update, reset and candidate
+            value = keras.ops.convert_to_numpy(weight).copy()
+            value[0, : value.shape[1] // 3] = bias
+            weight.assign(value)
 
 
 def accuracy_of(classifier: Any, test: Any) -> float:
