@@ -10,6 +10,7 @@ import pytest
 import keras_nlp_zoo as knz
 from tests.conftest import ODD_TEXTS
 from tests.contracts.cases import WRITERS, tiny_writer
+from tests.tasks.batches import Batches
 from tests.tasks.language_models import (
     TEXTS,
     beginnings,
@@ -110,21 +111,6 @@ def test_scores_follow_the_weights(tokenizer):
 # === Learning ===
 
 
-class Batches(keras.utils.PyDataset):
-    def __init__(self, texts, batch_size=4, weights=None):
-        super().__init__()
-        self.texts, self.batch_size, self.weights = texts, batch_size, weights
-
-    def __len__(self):
-        return -(-len(self.texts) // self.batch_size)
-
-    def __getitem__(self, index):
-        part = slice(self.batch_size * index, self.batch_size * (index + 1))
-        if self.weights is None:
-            return (self.texts[part],)
-        return self.texts[part], None, self.weights[part]
-
-
 @pytest.mark.parametrize("pack", [False, True])
 def test_the_loss_is_the_mean_over_real_tokens(pack, tokenizer):
     """In float64; the perplexity is so whatever the batches."""
@@ -146,7 +132,7 @@ def test_the_loss_is_the_mean_over_real_tokens(pack, tokenizer):
 
 def test_datasets_train_as_lists_do(tokenizer):
     results = []
-    for data in (TEXTS, Batches(TEXTS), (batch for batch in Batches(TEXTS))):
+    for data in (TEXTS, Batches(TEXTS, batch_size=4), (batch for batch in Batches(TEXTS, batch_size=4))):
         model = shaken("gru", tokenizer)
         history = model.fit(data, batch_size=4, epochs=2, validation_split=0.25, seed=1, verbose=0).history
         results.append(history["loss"] + history["val_loss"] + history["val_perplexity"])
@@ -160,7 +146,7 @@ def test_validation_data(tokenizer):
     model = shaken("gru", tokenizer)
     expected = model.perplexity(TEXTS[:1])
     model.compile(keras.optimizers.SGD(0.0))
-    for data in (TEXTS[:2], (TEXTS[:2],), (TEXTS[:2], None), Batches(TEXTS[:2])):
+    for data in (TEXTS[:2], (TEXTS[:2],), (TEXTS[:2], None), Batches(TEXTS[:2], batch_size=4)):
         history = model.fit(TEXTS[:8], validation_data=data, verbose=0).history
         end = history["val_perplexity"][0]
         assert end == pytest.approx(model.evaluate(TEXTS[:2], verbose=0)[1], rel=1e-5)
@@ -186,7 +172,7 @@ def test_sample_weight_takes_texts_out(tokenizer):
     """A text of weight 0 might as well not be there, long as it may be."""
     texts = [TEXTS[0] * 2, TEXTS[1], TEXTS[2], TEXTS[3] * 3]
     weights, results = np.array([1.0, 0.0, 1.0, 0.0]), []
-    for data, weight in ((texts, weights), (texts[::2], None), (Batches(texts, 2, weights), None)):
+    for data, weight in ((texts, weights), (texts[::2], None), (Batches(texts, None, weights, batch_size=2), None)):
         model = shaken("gru", tokenizer)
         model.compile(keras.optimizers.SGD(0.5))
         model.fit(data, batch_size=32, shuffle=False, sample_weight=weight, verbose=0)

@@ -7,6 +7,7 @@ import pytest
 
 import keras_nlp_zoo as knz
 from tests.conftest import ODD_TEXTS
+from tests.tasks.batches import Batches
 
 TEXTS = [
     f"{subject} {verb} {thing}"
@@ -65,8 +66,8 @@ def test_other_tokens_are_hidden_in_every_epoch(tokenizer):
     for data, options in (
         ((TEXTS,), {}),
         ((TEXTS,), {"shuffle": False}),
-        ((Batches(TEXTS),), {}),
-        ((Batches(TEXTS, endless=True),), {"steps_per_epoch": 2}),
+        ((Batches(TEXTS, batch_size=8),), {}),
+        ((Batches(TEXTS, batch_size=8, endless=True),), {"steps_per_epoch": 2}),
     ):
         history = model.fit(*data, batch_size=8, epochs=3, validation_data=TEXTS[:8], verbose=0, **options).history
         assert len({round(loss, 6) for loss in history["loss"]}) == 3, options
@@ -87,7 +88,9 @@ def test_evaluate_repeats_whatever_the_batches(trained):
     assert trained.evaluate(TEXTS, batch_size=4, verbose=0) == expected
     np.testing.assert_allclose(trained.evaluate(TEXTS[::-1], batch_size=4, verbose=0), expected, rtol=1e-5)
     np.testing.assert_allclose(trained.evaluate(TEXTS, batch_size=16, verbose=0), expected, rtol=1e-5)
-    np.testing.assert_allclose(trained.evaluate(Batches(TEXTS), batch_size=8, verbose=0), expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        trained.evaluate(Batches(TEXTS, batch_size=8), batch_size=8, verbose=0), expected, rtol=1e-5
+    )
 
 
 def test_the_loss_is_per_hidden_token(trained):
@@ -171,23 +174,15 @@ def test_a_text_longer_than_the_model_reads(trained):
 # === Sources of data ===
 
 
-class Batches(keras.utils.PyDataset):
-    def __init__(self, texts, batch_size=8, endless=False):
-        super().__init__()
-        self.texts, self.batch_size, self.endless = texts, batch_size, endless
-
-    @property
-    def num_batches(self):
-        return None if self.endless else -(-len(self.texts) // self.batch_size)
-
-    def __getitem__(self, index):
-        start = index * self.batch_size % len(self.texts)
-        return (self.texts[start : start + self.batch_size],)
-
-
 def test_datasets_train_as_lists_do(tokenizer):
     losses = []
-    for data in (TEXTS, tuple(TEXTS), np.array(TEXTS), Batches(TEXTS), (batch for batch in Batches(TEXTS))):
+    for data in (
+        TEXTS,
+        tuple(TEXTS),
+        np.array(TEXTS),
+        Batches(TEXTS, batch_size=8),
+        (batch for batch in Batches(TEXTS, batch_size=8)),
+    ):
         keras.utils.set_random_seed(0)
         model = make(tokenizer)
         history = model.fit(data, batch_size=8, epochs=2, verbose=0, seed=1, validation_split=0.25).history

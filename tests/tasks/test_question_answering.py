@@ -8,55 +8,13 @@ import pytest
 
 import keras_nlp_zoo as knz
 from keras_nlp_zoo.layers.softmax import HIDDEN_SCORE
-from tests.conftest import ODD_TEXTS
-
-NAMES, PLACES = ["Ada", "Bob", "Cleo", "Dan"], ["Paris", "Rome", "New York"]
-PAIRS = [(one, other, place, further) for one in NAMES for other in NAMES for place in PLACES for further in PLACES
-         if one != other and place != further][::5]  # fmt: skip
-
-
-def corpus():
-    """Where who went: of two persons in a context the one that is asked for."""
-    questions, contexts, answers, starts = [], [], [], []
-    for number, (one, other, place, further) in enumerate(PAIRS):
-        context = f"{one} went to {place} . {other} went to {further} ."
-        asked, answer = ((one, place), (other, further))[number % 2]
-        questions.append(f"where did {asked} go ?")
-        contexts.append(context)
-        answers.append(answer)
-        starts.append(context.index(f"{asked} went to ") + len(f"{asked} went to "))
-    return {"question": questions, "context": contexts}, {"answer": answers, "answer_start": starts}
-
-
-X, Y = corpus()
-NO_X = {"question": ["where did Eve go ?"] * 8, "context": X["context"][:8]}
-ALL_X = {key: [*X[key], *NO_X[key]] for key in X}
-ALL_Y = {"answer": [*Y["answer"], *[""] * 8], "answer_start": [*Y["answer_start"], *[-1] * 8]}
+from tests.tasks.asking import ALL_X, ALL_Y, NO_X, X, Y, make, unlike
+from tests.tasks.batches import Batches
 
 
 @pytest.fixture(scope="module")
 def tokenizer():
     return knz.Tokenizer.train(X["question"] + X["context"], kind="word")
-
-
-def make(tokenizer, name="transformer", max_answer_length=4, no_answer_threshold=None, **options):
-    sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 16, "intermediate_dim": 32, "dropout": 0.0}
-    backbone = knz.models.TransformerEncoderBackbone(tokenizer.vocabulary_size(), **sizes)
-    preprocessor = knz.text.QuestionPreprocessor(tokenizer, **{"sequence_length": 32, "question_length": 6, **options})
-    return knz.QuestionAnswering(
-        backbone,
-        preprocessor,
-        dropout=0.0,
-        max_answer_length=max_answer_length,
-        no_answer_threshold=no_answer_threshold,
-    )
-
-
-def unlike(model):
-    """The model with weights that make its scores differ."""
-    random = np.random.RandomState(0)
-    model.set_weights([random.normal(size=weight.shape, scale=0.4) for weight in model.weights])
-    return model
 
 
 @pytest.fixture(scope="module")
@@ -243,27 +201,14 @@ def test_questions_without_an_answer_are_learnt(trained):
 # === Sources of data, loss ===
 
 
-class Batches(keras.utils.PyDataset):
-    def __init__(self, x, y, size=10):
-        super().__init__()
-        self.x, self.y, self.size = x, y, size
-
-    def __len__(self):
-        return -(-len(self.x["question"]) // self.size)
-
-    def __getitem__(self, index):
-        part = slice(index * self.size, (index + 1) * self.size)
-        return tuple({key: value[part] for key, value in column.items()} for column in (self.x, self.y))
-
-
 def test_datasets_train_as_lists_do(tokenizer):
     losses = []
     arrays = {key: np.array(value) for key, value in X.items()}
     encoded = {key: [text.encode() for text in value] for key, value in X.items()}
     for data in (
         (X, Y),
-        (Batches(X, Y),),
-        ((batch for batch in Batches(X, Y)),),
+        (Batches(X, Y, batch_size=10),),
+        ((batch for batch in Batches(X, Y, batch_size=10)),),
         (arrays, {key: np.array(value) for key, value in Y.items()}),
         (encoded, Y),
     ):
@@ -340,137 +285,3 @@ def test_round_trips(trained, tmp_path):
         tmp_path / "preset", no_answer_threshold=1.5, stride=3, max_answer_length=2
     )
     assert (changed.no_answer_threshold, changed.preprocessor.stride, changed.max_answer_length) == (1.5, 3, 2)
-
-
-# === What is wrong ===
-
-
-def test_odd_texts(tokenizer):
-    model = unlike(make(tokenizer, sequence_length=512, stride=0, question_length=3))
-    contexts = ODD_TEXTS[:13]
-    for context, answer in zip(contexts, model.answer(["?"] * len(contexts), contexts), strict=True):
-        if answer["start"] >= 0:
-            assert answer["text"] == context[answer["start"] : answer["end"]] != ""
-        else:
-            assert not context.strip()
-    with pytest.warns(UserWarning, match=r"\d texts in `x\['question'\]` are longer than sequence_length=3"):
-        model.answer(ODD_TEXTS, ["a"] * len(ODD_TEXTS))
-
-
-ONE = {"question": ["?"], "context": ["Ada went"]}
-BAD = {
-    "no y": (lambda m: m.fit(X), ValueError, "`y` is missing"),
-    "no y to evaluate": (lambda m: m.evaluate(X), ValueError, "`y` is missing"),
-    "no y to validate": (lambda m: m.fit(X, Y, validation_data=(X,)), ValueError, "`validation_data` has no targets"),
-    "list": (lambda m: m.fit(["?"], Y), TypeError, "`x` must be a dict of 'question' and 'context'"),
-    "empty": (
-        lambda m: m.fit({"question": [], "context": []}, {"answer": [], "answer_start": []}),
-        ValueError,
-        "`x` is empty",
-    ),
-    "y a list": (lambda m: m.fit(ONE, ["Ada"]), TypeError, "`y` must be a dict of 'answer' and 'answer_start'"),
-    "half of y": (
-        lambda m: m.fit(ONE, {"answer": ["Ada"]}),
-        TypeError,
-        "`y` must be a dict of 'answer' and 'answer_start'",
-    ),
-    "several answers": (
-        lambda m: m.fit(ONE, {"answer": [["Ada"]], "answer_start": [0]}),
-        TypeError,
-        r"`y\['answer'\]` must hold strings. Item 0 is \['Ada'\]",
-    ),
-    "unequal": (
-        lambda m: m.fit(ONE, {"answer": ["Ada", "Bob"], "answer_start": [0, 0]}),
-        ValueError,
-        "`y` has 2 answers and 2 starts for 1 questions",
-    ),
-    "unequal starts": (
-        lambda m: m.fit(ONE, {"answer": ["Ada"], "answer_start": [0, 0]}),
-        ValueError,
-        "`y` has 1 answers and 2 starts for 1 questions",
-    ),
-    "no start": (
-        lambda m: m.fit(ONE, {"answer": ["Ada"], "answer_start": None}),
-        TypeError,
-        r"`y\['answer_start'\]` must hold integers. Received: None",
-    ),
-    "start of text": (
-        lambda m: m.fit(ONE, {"answer": ["Ada"], "answer_start": ["0"]}),
-        TypeError,
-        r"`y\['answer_start'\]` must hold integers",
-    ),
-    "elsewhere": (
-        lambda m: m.fit(ONE, {"answer": ["Ada"], "answer_start": [1]}),
-        ValueError,
-        "`y` holds an answer that does not stand in its context: 'Ada' .* at character 1 of .* where there is 'da '",
-    ),
-    "before": (
-        lambda m: m.fit(ONE, {"answer": ["t"], "answer_start": [-1]}),
-        ValueError,
-        "does not stand in its context",
-    ),
-    "weights": (
-        lambda m: m.fit(X, Y, sample_weight=[1.0]),
-        ValueError,
-        "`x` has 15 questions, but `sample_weight` has 1 values",
-    ),
-    "nothing to answer": (
-        lambda m: m.answer([], []),
-        ValueError,
-        "`question` and `context` must be equally many, and not none. Received: 0",
-    ),
-    "questions of one context": (
-        lambda m: m.answer(["?", "?"], ["a"]),
-        ValueError,
-        "`question` and `context` must be equally many, and not none. Received: 2 and 1",
-    ),
-    "one question": (
-        lambda m: m.answer("?", ["a"]),
-        TypeError,
-        "`question` must be a list of strings. Received one string",
-    ),
-    "one context": (
-        lambda m: m.answer(["?"], "a"),
-        TypeError,
-        "`context` must be a list of strings. Received one string",
-    ),
-    "None": (lambda m: m.answer(["?"], [None]), TypeError, "`context` must hold strings. Item 0 is None"),
-    "num_answers": (
-        lambda m: m.answer("?", "a", num_answers=0),
-        ValueError,
-        "`num_answers` must be an int of at least 1",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_bad_input(case, trained):
-    call, error, message = BAD[case]
-    with pytest.raises(error, match=message):
-        call(trained)
-
-
-BAD_MODELS = {
-    "preprocessor": ({"preprocessor": knz.text.TextPreprocessor}, TypeError, "must be a knz.text.QuestionPreprocessor"),
-    "max_answer_length": ({"max_answer_length": 0}, ValueError, "`max_answer_length` must be an int of at least 1"),
-    "vocabulary": ({"backbone": lambda: knz.models.LSTMBackbone(9)}, ValueError, "was made for vocabulary_size=9"),
-    "backbone": (
-        {"backbone": lambda: knz.models.Seq2SeqBackbone(90, 4, 4)},
-        TypeError,
-        "`backbone` must give a vector for every token",
-    ),
-    "threshold": ({"no_answer_threshold": "0"}, ValueError, "`no_answer_threshold` must be a number or None"),
-}
-
-
-@pytest.mark.parametrize("case", BAD_MODELS)
-def test_bad_model(case, tokenizer):
-    options, error, message = BAD_MODELS[case]
-    options = {
-        "backbone": lambda: knz.models.LSTMBackbone(90, 4, 4),
-        "preprocessor": knz.text.QuestionPreprocessor,
-        **options,
-    }
-    backbone, preprocessor = options.pop("backbone")(), options.pop("preprocessor")(tokenizer)
-    with pytest.raises(error, match=message):
-        knz.QuestionAnswering(backbone, preprocessor, **options)

@@ -7,24 +7,7 @@ import pytest
 import keras_nlp_zoo as knz
 from keras_nlp_zoo.text.batching import BucketedBatches
 from tests.contracts.cases import LABELS, tiny
-
-
-class Batches(keras.utils.PyDataset):
-    """Texts and labels in batches, with a count of how often each was asked for."""
-
-    def __init__(self, texts, labels, weights=None, batch_size=16, endless=False):
-        super().__init__()
-        self.columns = [column for column in (texts, labels, weights) if column is not None]
-        self.batch_size, self.endless, self.calls = batch_size, endless, 0
-
-    @property
-    def num_batches(self):
-        return None if self.endless else -(-len(self.columns[0]) // self.batch_size)
-
-    def __getitem__(self, index):
-        self.calls += 1
-        start = index * self.batch_size % len(self.columns[0])
-        return tuple(column[start : start + self.batch_size] for column in self.columns)
+from tests.tasks.batches import Batches
 
 
 def grain_dataset(texts, labels):
@@ -37,7 +20,7 @@ def tf_dataset(texts, labels):
 
 
 def generator(texts, labels):
-    return (batch for batch in Batches(texts, labels))
+    return (batch for batch in Batches(texts, labels, batch_size=16))
 
 
 def data_loader(texts, labels):
@@ -132,7 +115,7 @@ def test_a_stream_without_end(tokenizer, reviews):
     texts, labels = reviews
     for class_weight in (None, {"negative": 2.0}):
         model = tiny("cnn", tokenizer)
-        data = Batches(texts, labels, endless=True)
+        data = Batches(texts, labels, batch_size=16, endless=True)
         history = model.fit(
             data,
             epochs=3,
@@ -144,14 +127,14 @@ def test_a_stream_without_end(tokenizer, reviews):
         assert len(history.history["val_loss"]) == 3
         assert int(model.optimizer.iterations) == 12
     with pytest.raises(ValueError, match="`x` never ends: say with `steps_per_epoch`"):
-        model.fit(Batches(texts, labels, endless=True))
+        model.fit(Batches(texts, labels, batch_size=16, endless=True))
     with pytest.raises(ValueError, match="`validation_split` needs data that end"):
-        model.fit(Batches(texts, labels, endless=True), steps_per_epoch=2, validation_split=0.5)
+        model.fit(Batches(texts, labels, batch_size=16, endless=True), steps_per_epoch=2, validation_split=0.5)
     for call in (model.evaluate, model.predict, lambda x: model.fit(texts, labels, validation_data=x)):
         with pytest.raises(ValueError, match="never ends: only `fit`, with `steps_per_epoch`, takes such a dataset"):
-            call(Batches(texts, labels, endless=True))
+            call(Batches(texts, labels, batch_size=16, endless=True))
     with pytest.raises(ValueError, match="come with the dataset"):
-        model.fit(Batches(texts, labels), y=labels)
+        model.fit(Batches(texts, labels, batch_size=16), y=labels)
 
 
 def test_a_stream_that_runs_out(tokenizer, reviews):
@@ -191,7 +174,7 @@ def test_weights_count(tokenizer, reviews):
     for class_weight in ({"negative": 2.0}, {0: 2.0, 1: 1.0}):
         found = loss(texts, labels, sample_weight=weights, class_weight=class_weight)
         np.testing.assert_allclose(found, expected, atol=1e-6)
-    found = loss(Batches(texts, labels, weights.astype("float32"), 64), None, class_weight={"negative": 2.0})
+    found = loss(Batches(texts, labels, weights.astype("float32"), batch_size=64), None, class_weight={"negative": 2.0})
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
@@ -199,7 +182,7 @@ def test_validation_split_is_the_last_part(tokenizer, reviews):
     texts, labels = reviews
     model = tiny("cnn", tokenizer)
     model.compile(keras.optimizers.SGD(0.0))
-    for data in ((texts, labels), (Batches(texts, labels),)):
+    for data in ((texts, labels), (Batches(texts, labels, batch_size=16),)):
         history = model.fit(*data, validation_split=0.25, verbose=0).history
         expected = model.evaluate(texts[48:], labels[48:], verbose=0)[0]
         assert history["val_loss"][0] == pytest.approx(expected, abs=1e-6)

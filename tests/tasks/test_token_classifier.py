@@ -1,6 +1,5 @@
 """TokenClassifier: tags and spans in, entities with their characters out, whatever the tokenizer and the batch."""
 
-import itertools
 import unicodedata
 import warnings
 
@@ -9,64 +8,13 @@ import numpy as np
 import pytest
 
 import keras_nlp_zoo as knz
-from tests.conftest import ODD_TEXTS
-
-NAMES, PLACES = ["Ada", "Bob", "Cleo"], ["Paris", "New York", "Rome"]
-SENTENCES = [
-    [name, "met", other, "in", *place.split(), "."]
-    for name, other, place in itertools.product(NAMES, NAMES, PLACES)
-    if name != other
-]
-PLACE_WORDS = {word for place in PLACES for word in place.split()}
-
-
-def tags_of(words):
-    """BIO tags by the list of names, and the places that follow "in"."""
-    tags = []
-    for before, word in itertools.pairwise(["", *words]):
-        if word in NAMES:
-            tags.append("B-PER")
-        elif word in PLACE_WORDS:
-            tags.append("I-LOC" if before in PLACE_WORDS else "B-LOC")
-        else:
-            tags.append("O")
-    return tags
-
-
-def spans_of(text):
-    """The same as `(start, end, label)` in a text."""
-    return sorted(
-        (start, start + len(entity), label)
-        for label, entities in (("PER", NAMES), ("LOC", PLACES))
-        for entity in entities
-        for start in [text.find(entity)]
-        if start >= 0
-    )
-
-
-TAGS = [tags_of(words) for words in SENTENCES]
-TEXTS = [" ".join(words) for words in SENTENCES]
-SPANS = [spans_of(text) for text in TEXTS]
-OTHERS = ["Nobody came.", "Bob, Cleo and Ada (of New York) left!"]
+from tests.tasks.batches import Batches
+from tests.tasks.tagging import OTHERS, SENTENCES, SPANS, TAGS, TEXTS, found, make, train
 
 
 @pytest.fixture(scope="module")
 def tokenizer():
     return knz.Tokenizer.train([*TEXTS, *OTHERS], kind="wordpiece", vocabulary_size=70)
-
-
-def make(tokenizer, name="lstm", labels=("PER", "LOC"), sequence_length=16, **options):
-    sizes = {"cnn": {"filters": 16}, "lstm": {"hidden_dim": 16, "bidirectional": True}}[name]
-    options = {"embedding_dim": 16, "dropout": 0.0, **sizes, **options}
-    model = knz.create_model(
-        name, "token_classifier", tokenizer=tokenizer, labels=labels, sequence_length=sequence_length, **options
-    )
-    model.compile(keras.optimizers.Adam(0.02))
-    return model
-
-
-def train(model, x=SENTENCES, y=TAGS, epochs=8, **options):
-    return model.fit(x, y, **{"epochs": epochs, "batch_size": 6, "verbose": 0, "seed": 1, **options}).history
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["softmax", "crf"])
@@ -76,10 +24,6 @@ def trained(request, tokenizer):
     history = train(model, epochs=12)
     assert history["loss"][-1] < 0.2 * history["loss"][0]
     return model
-
-
-def found(model, text):
-    return [(entity["start"], entity["end"], entity["label"]) for entity in model.tag(text)]
 
 
 # === What is learnt ===
@@ -291,27 +235,13 @@ def test_the_crf_without_transitions_is_argmax(tokenizer):
 # === Sources of data ===
 
 
-class Batches(keras.utils.PyDataset):
-    def __init__(self, *columns, batch_size=6, endless=False):
-        super().__init__()
-        self.columns, self.batch_size, self.endless = columns, batch_size, endless
-
-    @property
-    def num_batches(self):
-        return None if self.endless else -(-len(self.columns[0]) // self.batch_size)
-
-    def __getitem__(self, index):
-        start = index * self.batch_size % len(self.columns[0])
-        return tuple(column[start : start + self.batch_size] for column in self.columns)
-
-
 def test_datasets_train_as_lists_do(tokenizer):
     losses = []
     for data in (
         (SENTENCES, TAGS),
-        (Batches(SENTENCES, TAGS),),
-        ((batch for batch in Batches(SENTENCES, TAGS)),),
-        (Batches(TEXTS, SPANS),),
+        (Batches(SENTENCES, TAGS, batch_size=6),),
+        ((batch for batch in Batches(SENTENCES, TAGS, batch_size=6)),),
+        (Batches(TEXTS, SPANS, batch_size=6),),
         (tuple(SENTENCES), np.array(TAGS, dtype=object)),
     ):
         keras.utils.set_random_seed(0)
@@ -324,7 +254,7 @@ def test_datasets_train_as_lists_do(tokenizer):
 def test_an_endless_dataset(tokenizer):
     model = make(tokenizer, "cnn")
     history = model.fit(
-        Batches(SENTENCES, TAGS, np.ones(18, "float32"), endless=True),
+        Batches(SENTENCES, TAGS, np.ones(18, "float32"), batch_size=6, endless=True),
         epochs=4,
         steps_per_epoch=3,
         validation_data=(TEXTS, SPANS),
@@ -427,159 +357,3 @@ def test_a_loss_of_ones_own_is_saved(loss, tokenizer, tmp_path):
         assert again.loss.crf is again.crf_layer is not model.crf_layer
     else:
         assert again.loss.label_smoothing == 0.1
-
-
-# === What is wrong ===
-
-
-@pytest.mark.parametrize("crf", [False, True])
-def test_odd_texts(crf, tokenizer):
-    model = make(tokenizer, "cnn", crf=crf, sequence_length=512)
-    given = model.tag(ODD_TEXTS)
-    assert len(given) == len(ODD_TEXTS)
-    for text, entities in zip(ODD_TEXTS, given, strict=True):
-        for entity in entities:
-            assert entity["text"] == text[entity["start"] : entity["end"]] != ""
-            assert 0 < entity["score"] <= 1 + 1e-6
-    model.fit(ODD_TEXTS[:9], [[]] * 9, verbose=0)
-
-
-BAD = {
-    "no tags": (lambda m: m.fit(SENTENCES), ValueError, "`y` is missing: there must be tags"),
-    "no tags to evaluate": (lambda m: m.evaluate(SENTENCES), ValueError, "`y` is missing"),
-    "no tags to validate": (
-        lambda m: m.fit(SENTENCES, TAGS, validation_data=(SENTENCES,)),
-        ValueError,
-        "`validation_data` is missing",
-    ),
-    "empty": (lambda m: m.fit([], []), ValueError, "`x` is empty"),
-    "nothing to tag": (lambda m: m.tag([]), ValueError, "`texts` is empty"),
-    "no words to tag": (lambda m: m.tag_words([]), ValueError, "`words` is empty"),
-    "unequal": (lambda m: m.fit(SENTENCES[:2], TAGS[:1]), ValueError, "`x` has 2 texts, but `y` has 1 values"),
-    "unequal words": (
-        lambda m: m.fit([["Ada", "left"]], [["B-PER"]]),
-        ValueError,
-        r"`y\[0\]` has 1 tags for 2 words",
-    ),
-    "no tags for words": (lambda m: m.fit([["Ada"]], [[]]), ValueError, r"`y\[0\]` has 0 tags for 1 words"),
-    "unknown tag": (
-        lambda m: m.fit([["a"], ["Ada"]], [["O"], ["B-PR"]]),
-        ValueError,
-        r"`y\[1\]` holds an unknown tag. There is no tag 'B-PR'.* Known: B-LOC, B-PER, I-LOC, I-PER, O",
-    ),
-    "unknown label": (
-        lambda m: m.fit(["Ada"], [[(0, 3, "ORG")]]),
-        ValueError,
-        r"`y\[0\]` holds an unknown tag.*'B-ORG'",
-    ),
-    "index": (
-        lambda m: m.fit([["Ada"]], [[5]]),
-        ValueError,
-        r"`y\[0\]` must hold tags or their indices below 5. Found: 5",
-    ),
-    "negative index": (lambda m: m.fit([["Ada"]], [[-1]]), ValueError, "Found: -1"),
-    "fraction": (lambda m: m.fit([["Ada"]], [[0.5]]), ValueError, "Found: 0.5"),
-    "bool": (lambda m: m.fit([["Ada"]], [[True]]), ValueError, "Found: True"),
-    "tags of a number": (lambda m: m.fit([["Ada"]], 3), TypeError, "`y` must be a list of lists of tags.* Received: 3"),
-    "tags in one string": (lambda m: m.fit([["Ada"]], ["O"]), TypeError, r"`y\[0\]` must be a list of tags .* 'O'"),
-    "None among tags": (lambda m: m.fit(SENTENCES[:2], [TAGS[0], None]), TypeError, r"`y\[1\]` must be a list of tags"),
-    "overlap": (
-        lambda m: m.fit(["New York"], [[(4, 8, "LOC"), (0, 5, "PER")]]),
-        ValueError,
-        r"`y\[0\]` holds spans that overlap, at character 4",
-    ),
-    "two in a word": (
-        lambda m: m.fit(["AdaBob"], [[(0, 3, "PER"), (3, 6, "PER")]]),
-        ValueError,
-        r"`y\[0\]` holds two spans within one word, at character 3; make the preprocessor with units='token'",
-    ),
-    "outside": (
-        lambda m: m.fit(["Ada"], [[(0, 4, "PER")]]),
-        ValueError,
-        r"`y\[0\]` holds a span outside of the text \(3 characters\): \(0, 4",
-    ),
-    "empty span": (lambda m: m.fit(["Ada"], [[(2, 2, "PER")]]), ValueError, "holds a span outside of the text"),
-    "span of text": (lambda m: m.fit(["Ada"], [[("0", "3", "PER")]]), ValueError, "holds a span outside of the text"),
-    "half a span": (
-        lambda m: m.fit(["Ada"], [[(0, 3)]]),
-        ValueError,
-        r"`y\[0\]` must hold \(start, end, label\). Received: \(0, 3\)",
-    ),
-    "span without label": (
-        lambda m: m.fit(["Ada"], [[{"start": 0, "end": 3}]]),
-        ValueError,
-        "must hold .start, end, label.",
-    ),
-    "label of a number": (
-        lambda m: m.fit(["Ada"], [[(0, 3, 7)]]),
-        TypeError,
-        r"`y\[0\]` must hold strings. Item 0 is 7",
-    ),
-    "span then tag": (
-        lambda m: m.fit(["Ada"], [[(0, 3, "PER"), "O"]]),
-        ValueError,
-        "must hold .start, end, label.. Received: 'O'",
-    ),
-    "weights": (
-        lambda m: m.fit(SENTENCES, TAGS, sample_weight=[1.0]),
-        ValueError,
-        "`x` has 18 texts, but `sample_weight` has 1",
-    ),
-    "class weight": (
-        lambda m: m.fit(SENTENCES, TAGS, class_weight={"O": 1}),
-        ValueError,
-        "`class_weight` needs classes",
-    ),
-    "one text": (lambda m: m.fit("Ada", ["O"]), TypeError, "`x` must be a list of texts or of lists of words"),
-    "None": (lambda m: m.tag(["Ada", None]), TypeError, "`texts` must hold texts or lists of words. Item 1 is None"),
-    "a number": (lambda m: m.tag_words([["Ada", 3]]), TypeError, r"`words\[0\]` must hold strings. Item 1 is 3"),
-}
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_bad_input(case, trained):
-    call, error, message = BAD[case]
-    before = trained.get_weights()
-    with pytest.raises(error, match=message):
-        call(trained)
-    for old, new in zip(before, trained.get_weights(), strict=True):
-        np.testing.assert_array_equal(old, new)
-
-
-BAD_MODELS = {
-    "preprocessor": (
-        {"preprocessor": knz.text.TextPreprocessor},
-        TypeError,
-        "`preprocessor` must be a knz.text.TaggingPreprocessor",
-    ),
-    "labels twice": ({"labels": ["PER", "PER"]}, ValueError, "`labels` holds a name twice"),
-    "no labels": ({"labels": None}, ValueError, "Pass `labels`"),
-    "labels and classes": ({"num_classes": 3}, ValueError, "`num_classes`=3 contradicts `labels`, which are 5"),
-    "one string": ({"labels": "PER"}, ValueError, "`labels` must be a list of names"),
-    "numbers": ({"labels": [1, 2]}, ValueError, "`labels` must be a list of names"),
-    "tags and kinds": (
-        {"labels": ["O", "PER"]},
-        ValueError,
-        "`labels` must hold tags like O, B-PER, I-PER. Item 1 is 'PER'",
-    ),
-    "scheme": ({"scheme": "iob"}, ValueError, "`scheme` must be 'bio' or None. Received: scheme='iob'"),
-    "vocabulary": (
-        {"backbone": lambda: knz.models.LSTMBackbone(9)},
-        ValueError,
-        "but the backbone was made for vocabulary_size=9",
-    ),
-    "backbone": (
-        {"backbone": lambda: knz.models.Seq2SeqBackbone(90, 4, 4)},
-        TypeError,
-        "`backbone` must give a vector for every token. Received: Seq2SeqB",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", BAD_MODELS)
-def test_bad_model(case, tokenizer):
-    options, error, message = BAD_MODELS[case]
-    options = {"labels": ["PER", "LOC"], "backbone": lambda: knz.models.LSTMBackbone(90, 4, 4), **options}
-    backbone, preprocessor = options.pop("backbone")(), options.pop("preprocessor", knz.text.TaggingPreprocessor)
-    with pytest.raises(error, match=message):
-        knz.TokenClassifier(backbone, preprocessor(tokenizer), **options)
