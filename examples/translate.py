@@ -30,8 +30,8 @@ SMALL = {
     "transformer": {
         "num_layers": 2,
         "num_heads": 4,
-        "hidden_dim": 128,
-        "intermediate_dim": 256,
+        "hidden_dim": 96,
+        "intermediate_dim": 192,
         "dropout": 0.0,
         "normalize_first": True,
     },

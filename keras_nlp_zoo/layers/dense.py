@@ -1,4 +1,4 @@
-"""A dense layer, as fast as the processor allows, and what it takes to call a layer cheaply."""
+"""A dense layer, as fast as the processor allows."""
 
 from typing import Any
 
@@ -53,13 +53,3 @@ def product(inputs: Any, kernel: Any, bias: Any = None) -> Any:
         if has_kernel(inputs, kernel):
             return linear(inputs, kernel.t(), None if bias is None else ops.convert_to_tensor(bias))
     return None
-
-
-def run(layer: Any, *args: Any, **kwargs: Any) -> Any:
-    """`layer(...)`, without what Keras does around a call where nothing of it is needed.
-
-    On PyTorch, where nothing is compiled, that takes 0.1 to 0.2 ms a layer, longer than most products of a token.
-    """
-    policy = layer.dtype_policy
-    plain = policy.quantization_mode is None and policy.compute_dtype == policy.variable_dtype
-    return layer.call(*args, **kwargs) if plain and keras.backend.backend() == "torch" else layer(*args, **kwargs)

@@ -19,7 +19,8 @@ class Recurrent(keras.layers.Layer):
         num_layers: int. Layers, each reading the one below.
         bidirectional: bool. Whether to read backwards too; the outputs of both directions are concatenated.
         return_sequences: bool. Whether to return every step's output or the last one only.
-        return_state: bool. Whether to return the final states as well.
+        return_state: bool, or "hidden". Whether to return the final states as well; "hidden" leaves out the cell
+            states of an `LSTM`, and is faster on PyTorch.
         dropout: float in `[0, 1)`. Dropout between the layers, as `torch.nn` does it.
 
     Call arguments:
@@ -51,7 +52,7 @@ class Recurrent(keras.layers.Layer):
         num_layers: int = 1,
         bidirectional: bool = False,
         return_sequences: bool = False,
-        return_state: bool = False,
+        return_state: bool | str = False,
         dropout: float = 0.0,
         **kwargs: Any,
     ):
@@ -59,6 +60,8 @@ class Recurrent(keras.layers.Layer):
         for name, value in (("units", units), ("num_layers", num_layers)):
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"`{name}` must be an int of at least 1. Received: {name}={value!r}")
+        if return_state not in (True, False, "hidden"):
+            raise ValueError(f'`return_state` must be a bool or "hidden". Received: return_state={return_state!r}')
         if not 0 <= dropout < 1:
             raise ValueError(f"`dropout` must be in [0, 1). Received: dropout={dropout!r}")
         self.units = units
@@ -97,6 +100,24 @@ class Recurrent(keras.layers.Layer):
             dropout.build((length, batch, self.output_dim))
 
     def call(self, inputs: Any, mask: Any = None, initial_state: Any = None, training: bool = False) -> Any:
+        x, states = self._read(inputs, mask, initial_state, training, cell=self.return_state is True)
+        if self.return_sequences:
+            if mask is not None:
+                x = x * ops.transpose(ops.cast(ops.cast(mask, "bool"), x.dtype))[:, :, None]
+            x = ops.transpose(x, (1, 0, 2))
+        else:
+            x = ops.concatenate([state[0] for state in states[-len(self.readers[0]) :]], axis=-1)
+        return (x, *self._flat(states)) if self.return_state else x
+
+    def final_states(self, inputs: Any, mask: Any = None) -> list[Any]:
+        """All states after a text, as `return_state=True` gives them: what `step` goes on from."""
+        _, states = self._read(inputs, mask)
+        return self._flat(states, self.num_states)
+
+    def _read(
+        self, inputs: Any, mask: Any, initial_state: Any = None, training: bool = False, cell: bool = True
+    ) -> tuple[Any, list[tuple[Any, ...]]]:
+        """The last layer's outputs, time-major, and the states of each reader."""
         states = self._initial_states(inputs, initial_state)
         x = ops.transpose(inputs, (1, 0, 2))  # (length, batch, dim)
         if mask is not None:
@@ -105,20 +126,20 @@ class Recurrent(keras.layers.Layer):
             outputs = []
             for direction, reader in enumerate(readers):
                 place = i * len(readers) + direction
-                output, states[place] = reader.read(x, states[place], mask)
+                output, states[place] = reader.read(x, states[place], mask, cell)
                 outputs.append(output)
             x = ops.concatenate(outputs, axis=-1) if self.bidirectional else outputs[0]
             if self.dropout and i < self.num_layers - 1:
                 x = self.dropouts[i](x, training=training)
-        if self.return_sequences:
-            if mask is not None:
-                x = x * ops.cast(mask, x.dtype)[:, :, None]
-            x = ops.transpose(x, (1, 0, 2))
-        else:
-            x = ops.concatenate([state[0] for state in states[-len(readers) :]], axis=-1)
-        if not self.return_state:
-            return x
-        return (x, *(state[kind] for kind in range(self.num_states) for state in states))
+        return x, states
+
+    def _flat(self, states: Any, kinds: int | None = None) -> list[Any]:
+        """Those of all readers, kind by kind."""
+        return [state[kind] for kind in range(kinds or self._number_of_kinds()) for state in states]
+
+    def _number_of_kinds(self) -> int:
+        """How many states of each reader are returned."""
+        return 1 if self.return_state == "hidden" else self.num_states
 
     def step(self, inputs: Any, states: Any) -> tuple[Any, list[Any]]:
         """One step of a network that reads forwards, as a decoder takes it.
@@ -156,7 +177,7 @@ class Recurrent(keras.layers.Layer):
         return [sequence] + [None] * self._number_of_states() if self.return_state else sequence
 
     def _number_of_states(self) -> int:
-        return self.num_states * self.num_layers * (2 if self.bidirectional else 1)
+        return self._number_of_kinds() * self.num_layers * (2 if self.bidirectional else 1)
 
     def compute_output_shape(self, inputs_shape: Any) -> Any:
         batch, length, _ = inputs_shape
@@ -190,15 +211,17 @@ class Reader(keras.layers.Layer):
     def build(self, inputs_shape: Any) -> None:
         self.kernel, self.recurrent_kernel, self.bias = recurrent_weights(self, self.kind, inputs_shape[-1], self.units)
 
-    def read(self, inputs: Any, states: Any, mask: Any = None) -> Any:
+    def read(self, inputs: Any, states: Any, mask: Any = None, cell: bool = True) -> Any:
         """As `recurrent`. No `call`: on PyTorch, calling a layer costs a tenth of what reading 100 steps does."""
-        weights = (self.kernel, self.recurrent_kernel, self.bias)
-        return recurrent(self.kind, inputs, weights, states, mask, self.reverse)
+        return recurrent(self.kind, inputs, self._weights(inputs.dtype), states, mask, self.reverse, cell)
 
     def step(self, inputs: Any, states: Any) -> tuple[Any, ...]:
-        """As `recurrent_kernels.step`, in the precision of the inputs: outside a call Keras does not see to that."""
-        weights = (ops.cast(w, inputs.dtype) for w in (self.kernel, self.recurrent_kernel, self.bias))
-        return step(self.kind, inputs, states, tuple(weights))
+        """As `recurrent_kernels.step`."""
+        return step(self.kind, inputs, states, self._weights(inputs.dtype))
+
+    def _weights(self, dtype: Any) -> tuple[Any, ...]:
+        """In the precision of the inputs: outside a call Keras does not see to that."""
+        return tuple(ops.cast(weight, dtype) for weight in (self.kernel, self.recurrent_kernel, self.bias))
 
 
 def recurrent_weights(layer: Any, kind: str, dim: int, units: int) -> tuple[Any, Any, Any]:

@@ -27,7 +27,7 @@ elif BACKEND in ("jax", "tensorflow"):
 
 
 def recurrent(
-    kind: str, inputs: Any, weights: Any, states: Any, mask: Any = None, reverse: bool = False
+    kind: str, inputs: Any, weights: Any, states: Any, mask: Any = None, reverse: bool = False, cell: bool = True
 ) -> tuple[Any, tuple[Any, ...]]:
     """Reads a sequence as fast as the backend can.
 
@@ -39,16 +39,17 @@ def recurrent(
         states: tuple of the initial states, each `(batch, units)`; the LSTM has two, hidden and cell.
         mask: bool `(length, batch)`, true for tokens, or None. A masked step leaves the states as they are.
         reverse: bool. Whether to read from the last step to the first.
+        cell: bool. Whether an LSTM's last cell is wanted; if not, what is returned for it has no meaning.
 
     Returns:
         Outputs `(length, batch, units)`, in the order of the inputs and of no meaning at masked steps, and the tuple
         of the states after the last step that was read.
     """
-    return (fused or reference)(kind, inputs, weights, tuple(states), mask, reverse)
+    return (fused or reference)(kind, inputs, weights, tuple(states), mask, reverse, cell)
 
 
 def reference(
-    kind: str, inputs: Any, weights: Any, states: Any, mask: Any = None, reverse: bool = False
+    kind: str, inputs: Any, weights: Any, states: Any, mask: Any = None, reverse: bool = False, cell: bool = True
 ) -> tuple[Any, tuple[Any, ...]]:
     """The same as `recurrent`, step by step as the papers have it; the backend differentiates it."""
 

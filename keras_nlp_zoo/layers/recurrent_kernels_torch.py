@@ -14,7 +14,9 @@ import torch
 from keras import ops
 
 
-def run(kind: str, inputs: Any, weights: Any, states: Any, mask: Any, reverse: bool) -> tuple[Any, tuple[Any, ...]]:
+def run(
+    kind: str, inputs: Any, weights: Any, states: Any, mask: Any, reverse: bool, cell: bool
+) -> tuple[Any, tuple[Any, ...]]:
     """As `recurrent`."""
     inputs, *weights = (ops.convert_to_tensor(a) for a in (inputs, *weights))
     states = tuple(ops.convert_to_tensor(state) for state in states)
@@ -26,7 +28,7 @@ def run(kind: str, inputs: Any, weights: Any, states: Any, mask: Any, reverse: b
     if order is not None:
         inputs = _Reordered.apply(inputs, order)
     lengths = mask.sum(0)  # (batch,)
-    if kind == "lstm":
+    if kind == "lstm" and cell:
         inputs, weights[0] = _shut_beyond(lengths, inputs, weights[0])
     outputs, final = _unmasked(kind, inputs, weights, states)
     last = outputs[(lengths - 1).clamp(min=0), torch.arange(len(lengths), device=lengths.device)]
@@ -39,7 +41,8 @@ def run(kind: str, inputs: Any, weights: Any, states: Any, mask: Any, reverse: b
 def _shut_beyond(lengths: Any, inputs: Any, kernel: Any) -> tuple[Any, Any]:
     """Inputs and kernel with which an LSTM keeps its cell beyond a text: the library hands out the last cell only.
 
-    One more input, 1 beyond the text, shuts the input gate and opens the forget gate there.
+    One more input, 1 beyond the text, shuts the input gate and opens the forget gate there. A network of one layer is
+    trained a tenth faster without.
     """
     beyond = (torch.arange(len(inputs), device=lengths.device)[:, None] >= lengths)[:, :, None]  # (length, batch, 1)
     units = kernel.shape[-1] // 4

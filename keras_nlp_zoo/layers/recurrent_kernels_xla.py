@@ -28,8 +28,10 @@ else:
     tanh = tf.tanh
 
 
-def run(kind: str, inputs: Any, weights: Any, states: Any, mask: Any, reverse: bool) -> tuple[Any, tuple[Any, ...]]:
-    """As `recurrent`."""
+def run(
+    kind: str, inputs: Any, weights: Any, states: Any, mask: Any, reverse: bool, cell: bool
+) -> tuple[Any, tuple[Any, ...]]:
+    """As `recurrent`; the cell costs nothing here."""
     arrays = [ops.convert_to_tensor(a) for a in (inputs, *weights, *states)]
     if BACKEND == "jax" and cudnn.can_read(kind, arrays):
         return cudnn.run(arrays[0], arrays[1:4], arrays[4:], mask, reverse)

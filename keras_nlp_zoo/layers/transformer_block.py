@@ -8,7 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_nlp_zoo.layers.dense import Dense, run
+from keras_nlp_zoo.layers.calling import run
+from keras_nlp_zoo.layers.dense import Dense
 from keras_nlp_zoo.layers.softmax import HIDDEN_SCORE, softmax
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from keras_nlp_zoo.layers.activations import activation_name, get_activation
-from keras_nlp_zoo.layers.dense import run
+from keras_nlp_zoo.layers.calling import run
 from keras_nlp_zoo.layers.transformer_block import Block
 
 

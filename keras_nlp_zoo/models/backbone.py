@@ -5,10 +5,11 @@ from typing import Any
 import keras
 import keras_hub
 
+from keras_nlp_zoo.layers.calling import RunsItsLayers
 from keras_nlp_zoo.training import Adam
 
 
-class Backbone(keras_hub.models.Backbone):
+class Backbone(RunsItsLayers, keras_hub.models.Backbone):
     """Base of the backbones that are written in this package."""
 
     @staticmethod

@@ -6,10 +6,11 @@ import keras
 import keras_hub
 
 from keras_nlp_zoo.layers.activations import activation_name, get_activation
+from keras_nlp_zoo.layers.calling import RunsItsLayers
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
-class BertBackbone(keras_hub.models.BertBackbone):
+class BertBackbone(RunsItsLayers, keras_hub.models.BertBackbone):
     """KerasHub's BERT with what checkpoints differ in, the activation above all, as arguments.
 
     KerasHub computes GELU by its approximation with tanh. BERTs of Hugging Face were trained with the exact one, and

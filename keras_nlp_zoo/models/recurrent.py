@@ -57,7 +57,7 @@ class RecurrentBackbone(Backbone):
             num_layers=num_layers,
             bidirectional=bidirectional,
             return_sequences=True,
-            return_state=True,
+            return_state="hidden",
             dropout=dropout,
             dtype=dtype,
             name="recurrent",
@@ -68,8 +68,7 @@ class RecurrentBackbone(Backbone):
         words = self.token_embedding(inputs["token_ids"])  # (batch, length, embedding_dim)
         if dropout:
             words = self.dropout_layer(words)
-        sequence, *states = self.recurrent(words, mask=inputs["padding_mask"])
-        hidden = states[: num_layers * (2 if bidirectional else 1)]
+        sequence, *hidden = self.recurrent(words, mask=inputs["padding_mask"])
         pooled = ops.concatenate(hidden[-2:], axis=-1) if bidirectional else hidden[-1]
         super().__init__(
             inputs=inputs, outputs={"sequence_output": sequence, "pooled_output": pooled}, dtype=dtype, **kwargs
@@ -105,7 +104,7 @@ class RecurrentBackbone(Backbone):
         """
         if self.bidirectional:
             raise ValueError("`bidirectional` networks write no texts: they read from the end too.")
-        _, *states = self.recurrent(self.token_embedding(token_ids), mask=padding_mask)
+        states = self.recurrent.final_states(self.token_embedding(token_ids), padding_mask)
         # TensorFlow forgets the size of the batch in there, and its loops ask for it.
         return tuple(ops.reshape(state, (ops.shape(token_ids)[0], self.hidden_dim)) for state in states)
 

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_nlp_zoo.layers.calling import RunsItsLayers
 from keras_nlp_zoo.tasks.presets import PresetTask
 from keras_nlp_zoo.tasks.reading import TextReading, weighted
 from keras_nlp_zoo.tasks.slices import batches_to_train, can_be_sliced, number_of_batches, slices
@@ -19,7 +20,7 @@ def unless_auto(value: Any, default: Callable[[], Any]) -> Any:
     return default() if isinstance(value, str) and value == "auto" else value
 
 
-class TextTask(TextReading, PresetTask):
+class TextTask(RunsItsLayers, TextReading, PresetTask):
     """What the tasks share that put one head on any backbone, ours or KerasHub's; mixed into a task of KerasHub.
 
     `fit`, `evaluate` and `predict` take texts in lists, tuples or arrays, and datasets that yield batches of them

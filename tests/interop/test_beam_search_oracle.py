@@ -15,6 +15,7 @@ import keras_nlp_zoo as knz
 torch = pytest.importorskip("torch", reason="torch is the oracle, and not installed: see `tox -e parity`")
 transformers = pytest.importorskip("transformers", reason="transformers is the oracle, and not installed")
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 VOCABULARY, LENGTH, PAD, START, BEAMS = 13, 9, 12, 2, 3
 STOPS = (9, 5)  # tokens that come often, but not always
 # Of several lengths, side by side; the last holds a stop token, which stops nothing where it is given.
@@ -70,15 +71,6 @@ def bart(seed, folder):
     (folder / "config.json").write_text(json.dumps({**written, "num_hidden_layers": 1}), "utf-8")
     backbone = keras_hub.models.BartBackbone.from_preset(str(folder))
     return model, keras_hub.models.BartSeq2SeqLM(backbone, preprocessor=None)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """For models as small as these, torch's threads cost far more than they give."""
-    number = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(number)
 
 
 @pytest.fixture(scope="module")

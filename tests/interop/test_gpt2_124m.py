@@ -3,12 +3,19 @@
 import numpy as np
 import pytest
 
-import keras_nlp_zoo as knz
-
 torch = pytest.importorskip("torch", reason="torch is the oracle, and not installed: see `tox -e parity`")
 transformers = pytest.importorskip("transformers", reason="transformers is the oracle, and not installed")
 
-from tests.interop.test_gpt2 import ARTICLE, HARD, Checkpoint, greedy, logits_of, padded, real_vocabulary, text_of  # noqa: E402 - asks for torch
+from tests.interop.gpt2_checkpoints import (  # noqa: E402 - asks for torch
+    ARTICLE,
+    HARD,
+    greedy,
+    logits_of,
+    open_both,
+    padded,
+    real_vocabulary,
+    text_of,
+)
 
 PROMPTS = [
     ARTICLE,
@@ -30,10 +37,9 @@ def checkpoint(tmp_path_factory):
     torch.manual_seed(0)
     module = transformers.GPT2LMHeadModel(transformers.GPT2Config()).eval()
     module.save_pretrained(folder)
-    tokenizer = transformers.GPT2Tokenizer.from_pretrained(folder)
-    model = knz.create_model("gpt2", preset=folder)
-    assert model.count_params() == 124_439_808
-    return Checkpoint(folder, module, tokenizer, model)
+    checkpoint = open_both(folder, module)
+    assert checkpoint.model.count_params() == 124_439_808
+    return checkpoint
 
 
 def test_token_ids(checkpoint):

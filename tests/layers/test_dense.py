@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 from keras_nlp_zoo.layers import TokenEmbedding
-from keras_nlp_zoo.layers.dense import Dense, product, run
+from keras_nlp_zoo.layers.dense import Dense, product
 from keras_nlp_zoo.training import Adam
 from tests.gradients import gradients
 
@@ -133,36 +133,6 @@ def test_mask_goes_through():
     words = keras.layers.Embedding(5, DIM, mask_zero=True)(np.array([[1, 2, 0], [3, 0, 0]]))
     mask = numpy(Dense(UNITS)(words)._keras_mask)
     np.testing.assert_array_equal(mask, [[1, 1, 0], [1, 0, 0]])
-
-
-# === Called without what Keras does around it ===
-
-
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "mixed_bfloat16", "int8"])
-def test_run_is_a_call(dtype):
-    layer = pair(dtype=None if dtype == "int8" else dtype)[0]
-    if dtype == "int8":
-        layer.quantize("int8")
-    x = ops.convert_to_tensor(INPUTS, layer.compute_dtype)
-    found, wanted = run(layer, x), layer(x)
-    assert keras.backend.standardize_dtype(found.dtype) == keras.backend.standardize_dtype(wanted.dtype)
-    np.testing.assert_array_equal(numpy(ops.cast(found, "float32")), numpy(ops.cast(wanted, "float32")))
-    if dtype == "mixed_bfloat16":  # a call casts what comes in
-        assert keras.backend.standardize_dtype(run(layer, ops.convert_to_tensor(INPUTS)).dtype) == "bfloat16"
-
-
-def test_run_hands_arguments_on():
-    dropout = keras.layers.Dropout(0.5, seed=0)
-    x = ops.ones((10, 20))
-    np.testing.assert_array_equal(numpy(run(dropout, x)), numpy(x))
-    np.testing.assert_array_equal(numpy(run(dropout, x, training=False)), numpy(x))
-    dropped = numpy(run(dropout, x, training=True))
-    assert {*np.unique(dropped)} == {0.0, 2.0}
-    norm = keras.layers.LayerNormalization(epsilon=1e-5)
-    norm.build((None, 20))
-    x = normal(10, 20)
-    wanted = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.astype("float64").var(-1, keepdims=True) + 1e-5)
-    np.testing.assert_allclose(numpy(run(norm, ops.convert_to_tensor(x))), wanted, atol=1e-5)
 
 
 # === Scores of all tokens ===

@@ -83,8 +83,9 @@ OPTIONS = [(1, False), (1, True), (3, False), (3, True)]
 @pytest.mark.parametrize("layer_class", CELLS)
 @pytest.mark.parametrize(("num_layers", "bidirectional"), OPTIONS)
 @pytest.mark.parametrize("masked", ["right", "none", "anywhere"])
-def test_against_numpy(layer_class, num_layers, bidirectional, masked):
-    layer = layer_class(UNITS, num_layers, bidirectional, return_sequences=True, return_state=True)
+@pytest.mark.parametrize("return_state", [True, "hidden"])
+def test_against_numpy(layer_class, num_layers, bidirectional, masked, return_state):
+    layer = layer_class(UNITS, num_layers, bidirectional, return_sequences=True, return_state=return_state)
     mask = {"right": MASK, "none": np.ones_like(MASK), "anywhere": RANDOM.randint(0, 2, MASK.shape)}[masked]
     layer.build(INPUTS.shape)
     for weight in layer.weights:  # biases that are not zero or one
@@ -92,6 +93,8 @@ def test_against_numpy(layer_class, num_layers, bidirectional, masked):
     outputs, *states = layer(INPUTS, mask=None if masked == "none" else mask)
     sequence, final = expected(layer, INPUTS, mask)
     np.testing.assert_allclose(keras.ops.convert_to_numpy(outputs), sequence, atol=1e-5)
+    if return_state == "hidden":
+        final = final[: num_layers * (2 if bidirectional else 1)]
     assert len(states) == len(final)
     for state, other in zip(states, final, strict=True):
         np.testing.assert_allclose(keras.ops.convert_to_numpy(state), other, atol=1e-5)
@@ -111,7 +114,7 @@ def test_last_output_is_the_final_state(layer_class, bidirectional):
 
 @pytest.mark.parametrize("layer_class", CELLS)
 @pytest.mark.parametrize("return_sequences", [False, True])
-@pytest.mark.parametrize("return_state", [False, True])
+@pytest.mark.parametrize("return_state", [False, True, "hidden"])
 def test_symbolic_shapes_are_the_real_ones(layer_class, return_sequences, return_state):
     layer = layer_class(UNITS, 2, True, return_sequences=return_sequences, return_state=return_state)
     symbolic = layer(keras.Input((LENGTH, DIM)), mask=keras.Input((LENGTH,)))
@@ -137,6 +140,10 @@ def test_config_and_errors(layer_class):
         ({"units": 0}, "`units` must be an int of at least 1"),
         ({"units": 3, "num_layers": 0}, "`num_layers` must be an int of at least 1"),
         ({"units": 3, "dropout": 1.0}, r"`dropout` must be in \[0, 1\)"),
+        (
+            {"units": 3, "return_state": "cell"},
+            r'`return_state` must be a bool or "hidden". Received: return_state=.cell',
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             layer_class(**arguments)
@@ -157,8 +164,19 @@ def test_reading_in_two_parts_is_reading_at_once(layer_class):
 
 
 @pytest.mark.parametrize("layer_class", CELLS)
-def test_what_stands_in_the_padding_does_not_matter(layer_class):
-    layer = layer_class(UNITS, 2, True, return_sequences=True, return_state=True)
+def test_final_states_are_what_a_call_returns(layer_class):
+    layer = layer_class(UNITS, num_layers=2, return_state=True)
+    _, *wanted = layer(INPUTS, mask=MASK)
+    layer.return_state = "hidden"
+    found = layer.final_states(keras.ops.convert_to_tensor(INPUTS), MASK)
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(one), keras.ops.convert_to_numpy(other))
+
+
+@pytest.mark.parametrize("layer_class", CELLS)
+@pytest.mark.parametrize("return_state", [True, "hidden"])
+def test_what_stands_in_the_padding_does_not_matter(layer_class, return_state):
+    layer = layer_class(UNITS, 2, True, return_sequences=True, return_state=return_state)
     short = [keras.ops.convert_to_numpy(x) for x in layer(INPUTS, mask=MASK)]
     noise = 1e6 * RANDOM.normal(size=(len(LENGTHS), 30, DIM)).astype("float32")
     longer = np.concatenate([np.where(MASK[:, :, None], INPUTS, 1e6), noise], axis=1).astype("float32")

@@ -34,13 +34,14 @@ def case(kind, length, dtype="float32"):
     return [random.normal(size=shape, scale=0.7).astype(dtype) for shape in shapes]
 
 
-def loss_of(run, kind, mask, reverse):
+def loss_of(run, kind, mask, reverse, cell=True):
     """A loss that weighs every output at a token and every final state differently."""
     random = np.random.RandomState(2)
     mask = None if mask is None else ops.convert_to_tensor(mask)
 
     def loss(inputs, *rest):
-        outputs, final = run(kind, inputs, rest[:3], rest[3:], mask, reverse)
+        outputs, final = run(kind, inputs, rest[:3], rest[3:], mask, reverse, cell)
+        final = final if cell else final[:1]
         if mask is not None:
             outputs = outputs * ops.cast(mask, outputs.dtype)[:, :, None]
         weights = [
@@ -56,10 +57,11 @@ def loss_of(run, kind, mask, reverse):
 @pytest.mark.parametrize("mask", masks(7))
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("length", [1, 7])
-def test_kernel_and_its_gradients_are_those_of_the_reference(kind, mask, reverse, length):
+@pytest.mark.parametrize("cell", [True, False])
+def test_kernel_and_its_gradients_are_those_of_the_reference(kind, mask, reverse, length, cell):
     arrays, mask = case(kind, length), masks(length)[mask]
-    value, found = gradients(loss_of(recurrent, kind, mask, reverse), [], arrays)
-    expected_value, expected = gradients(loss_of(reference, kind, mask, reverse), [], arrays)
+    value, found = gradients(loss_of(recurrent, kind, mask, reverse, cell), [], arrays)
+    expected_value, expected = gradients(loss_of(reference, kind, mask, reverse, cell), [], arrays)
     assert value == pytest.approx(expected_value, abs=1e-5)
     for one, other in zip(found, expected, strict=True):
         assert np.abs(other).max() > 1e-3 or length == 1  # without a mask a second step is needed for some

@@ -23,7 +23,7 @@ def test_outputs(backbone_class, bidirectional):
     if bidirectional:
         np.testing.assert_allclose(outputs["pooled_output"][:, 6:], outputs["sequence_output"][:, 0, 6:], atol=1e-6)
     assert backbone.output["pooled_output"].shape == (None, 12 if bidirectional else 6)
-    assert len(states) == (2 if backbone_class is LSTMBackbone else 1) * (2 if bidirectional else 1)
+    assert len(states) == (2 if bidirectional else 1)
 
 
 # === Decoding ===
