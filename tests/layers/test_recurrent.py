@@ -102,6 +102,21 @@ def test_against_numpy(layer_class, num_layers, bidirectional, masked, return_st
 
 @pytest.mark.parametrize("layer_class", CELLS)
 @pytest.mark.parametrize("bidirectional", [False, True])
+def test_predicting_against_numpy(layer_class, bidirectional):
+    """Without a gradient, for which PyTorch has ways of its own."""
+    inputs, mask = keras.Input((None, DIM)), keras.Input((None,), dtype="int32")
+    layer = layer_class(UNITS, 2, bidirectional, return_sequences=True, return_state=True)
+    model = keras.Model([inputs, mask], layer(inputs, mask=mask))
+    for weight in layer.weights:
+        weight.assign(RANDOM.normal(size=weight.shape, scale=0.5))
+    outputs, *states = model.predict([INPUTS, MASK], verbose=0)
+    sequence, final = expected(layer, INPUTS, MASK)
+    for one, other in zip([outputs, *states], [sequence, *final], strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("layer_class", CELLS)
+@pytest.mark.parametrize("bidirectional", [False, True])
 def test_last_output_is_the_final_state(layer_class, bidirectional):
     layer = layer_class(UNITS, bidirectional=bidirectional, return_state=True)
     output, *states = layer(INPUTS, mask=MASK)
