@@ -100,7 +100,9 @@ class Recurrent(keras.layers.Layer):
             dropout.build((length, batch, self.output_dim))
 
     def call(self, inputs: Any, mask: Any = None, initial_state: Any = None, training: bool = False) -> Any:
-        x, states = self._read(inputs, mask, initial_state, training, cell=self.return_state is True)
+        x, states = self._read(
+            inputs, mask, initial_state, training, cell=self.return_state is True, sequence=self.return_sequences
+        )
         if self.return_sequences:
             if mask is not None:
                 x = x * ops.transpose(ops.cast(ops.cast(mask, "bool"), x.dtype))[:, :, None]
@@ -111,13 +113,19 @@ class Recurrent(keras.layers.Layer):
 
     def final_states(self, inputs: Any, mask: Any = None) -> list[Any]:
         """All states after a text, as `return_state=True` gives them: what `step` goes on from."""
-        _, states = self._read(inputs, mask)
+        _, states = self._read(inputs, mask, sequence=False)
         return self._flat(states, self.num_states)
 
     def _read(
-        self, inputs: Any, mask: Any, initial_state: Any = None, training: bool = False, cell: bool = True
+        self,
+        inputs: Any,
+        mask: Any,
+        initial_state: Any = None,
+        training: bool = False,
+        cell: bool = True,
+        sequence: bool = True,
     ) -> tuple[Any, list[tuple[Any, ...]]]:
-        """The last layer's outputs, time-major, and the states of each reader."""
+        """The last layer's outputs, time-major, of no meaning without `sequence`, and the states of each reader."""
         states = self._initial_states(inputs, initial_state)
         x = ops.transpose(inputs, (1, 0, 2))  # (length, batch, dim)
         if mask is not None:
@@ -126,8 +134,11 @@ class Recurrent(keras.layers.Layer):
             outputs = []
             for direction, reader in enumerate(readers):
                 place = i * len(readers) + direction
-                output, states[place] = reader.read(x, states[place], mask, cell)
+                wanted = {"cell": cell, "sequence": sequence or i < self.num_layers - 1, "training": training}
+                output, states[place] = reader.read(x, states[place], mask, **wanted)
                 outputs.append(output)
+            if i == self.num_layers - 1 and not sequence:
+                break
             x = ops.concatenate(outputs, axis=-1) if self.bidirectional else outputs[0]
             if self.dropout and i < self.num_layers - 1:
                 x = self.dropouts[i](x, training=training)
@@ -211,9 +222,9 @@ class Reader(keras.layers.Layer):
     def build(self, inputs_shape: Any) -> None:
         self.kernel, self.recurrent_kernel, self.bias = recurrent_weights(self, self.kind, inputs_shape[-1], self.units)
 
-    def read(self, inputs: Any, states: Any, mask: Any = None, cell: bool = True) -> Any:
+    def read(self, inputs: Any, states: Any, mask: Any = None, **wanted: bool) -> Any:
         """As `recurrent`. No `call`: on PyTorch, calling a layer costs a tenth of what reading 100 steps does."""
-        return recurrent(self.kind, inputs, self._weights(inputs.dtype), states, mask, self.reverse, cell)
+        return recurrent(self.kind, inputs, self._weights(inputs.dtype), states, mask, self.reverse, **wanted)
 
     def step(self, inputs: Any, states: Any) -> tuple[Any, ...]:
         """As `recurrent_kernels.step`."""

@@ -27,7 +27,15 @@ elif BACKEND in ("jax", "tensorflow"):
 
 
 def recurrent(
-    kind: str, inputs: Any, weights: Any, states: Any, mask: Any = None, reverse: bool = False, cell: bool = True
+    kind: str,
+    inputs: Any,
+    weights: Any,
+    states: Any,
+    mask: Any = None,
+    reverse: bool = False,
+    cell: bool = True,
+    sequence: bool = True,
+    training: bool = True,
 ) -> tuple[Any, tuple[Any, ...]]:
     """Reads a sequence as fast as the backend can.
 
@@ -40,16 +48,26 @@ def recurrent(
         mask: bool `(length, batch)`, true for tokens, or None. A masked step leaves the states as they are.
         reverse: bool. Whether to read from the last step to the first.
         cell: bool. Whether an LSTM's last cell is wanted; if not, what is returned for it has no meaning.
+        sequence: bool. Whether the outputs are wanted; if not, what is returned for them has no meaning.
+        training: bool. Whether a gradient will be asked for; it may be anyway, and then takes longer.
 
     Returns:
         Outputs `(length, batch, units)`, in the order of the inputs and of no meaning at masked steps, and the tuple
         of the states after the last step that was read.
     """
-    return (fused or reference)(kind, inputs, weights, tuple(states), mask, reverse, cell)
+    return (fused or reference)(kind, inputs, weights, tuple(states), mask, reverse, cell, sequence, training)
 
 
 def reference(
-    kind: str, inputs: Any, weights: Any, states: Any, mask: Any = None, reverse: bool = False, cell: bool = True
+    kind: str,
+    inputs: Any,
+    weights: Any,
+    states: Any,
+    mask: Any = None,
+    reverse: bool = False,
+    cell: bool = True,
+    sequence: bool = True,
+    training: bool = True,
 ) -> tuple[Any, tuple[Any, ...]]:
     """The same as `recurrent`, step by step as the papers have it; the backend differentiates it."""
 

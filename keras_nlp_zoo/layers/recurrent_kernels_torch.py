@@ -2,54 +2,89 @@
 
 Why this is fast:
 
-- The LSTM on CPU, and on CUDA every kind, is the library's own kernel, one call for the whole sequence. It knows no
-  mask, so tokens are moved to the left and the state after the last one is picked out.
+- The LSTM on CPU, and on CUDA every kind, is the library's own kernel. It knows no mask, so tokens are moved to the
+  left and the state after the last one is picked out.
 - The library's RNN and GRU for CPU record every operation of every step for autograd; the loops here do not, and
   train 1.4 times faster. The gradient of the weights is one product after the loop.
+- On CPU padding is left out. Sequences are packed, as `torch.nn.utils.rnn` has it: texts are sorted, the longest
+  first, and a step's rows are those of the texts that reach it. The LSTM reads packed texts in stages, each as many
+  steps of as many texts, since the library knows no packing that is fast.
 """
 
+import itertools
 from typing import Any
 
 import torch
 from keras import ops
 
+STAGES = 4
+
 
 def run(
-    kind: str, inputs: Any, weights: Any, states: Any, mask: Any, reverse: bool, cell: bool
+    kind: str,
+    inputs: Any,
+    weights: Any,
+    states: Any,
+    mask: Any,
+    reverse: bool,
+    cell: bool,
+    sequence: bool,
+    training: bool,
 ) -> tuple[Any, tuple[Any, ...]]:
-    """As `recurrent`."""
+    """As `recurrent`; whether there will be a gradient PyTorch knows."""
     inputs, *weights = (ops.convert_to_tensor(a) for a in (inputs, *weights))
     states = tuple(ops.convert_to_tensor(state) for state in states)
+    length, batch, dim = inputs.shape
     if mask is None:
-        outputs, final = _unmasked(kind, inputs.flip(0) if reverse else inputs, weights, states)
-        return (outputs.flip(0) if reverse else outputs), final
+        inputs = inputs.flip(0) if reverse else inputs
+        outputs, *cells = _read(kind, inputs.reshape(-1, dim), weights, states, [batch] * length)
+        outputs = outputs.view(length, batch, -1)
+        return (outputs.flip(0) if reverse else outputs), (outputs[-1], *cells)
 
-    order = _reading_order(mask, reverse)
+    steps, texts, counts, lengths, order = _packing(kind, mask, reverse)
+    packed = _Packed.apply(inputs, steps, texts)
     if order is not None:
-        inputs = _Reordered.apply(inputs, order)
-    lengths = mask.sum(0)  # (batch,)
+        states = tuple(state.index_select(0, order) for state in states)
     if kind == "lstm" and cell:
-        inputs, weights[0] = _shut_beyond(lengths, inputs, weights[0])
-    outputs, final = _unmasked(kind, inputs, weights, states)
-    last = outputs[(lengths - 1).clamp(min=0), torch.arange(len(lengths), device=lengths.device)]
-    final = (torch.where(lengths[:, None] > 0, last, states[0]), *final[1:])
+        packed, weights[0] = _shut_beyond(counts, lengths, packed, weights[0])
+    outputs, *cells = _read(kind, packed, weights, states, counts)
+    first = [0, *itertools.accumulate(counts)]  # row of every step
+    last = lengths.new_tensor(first)[lengths - 1] + torch.arange(batch, device=lengths.device)
+    hidden = outputs.index_select(0, last * (lengths > 0))
+    final = [torch.where(lengths[:, None] > 0, hidden, states[0]), *cells]
     if order is not None:
-        outputs = _Reordered.apply(outputs, order.argsort(0))
-    return outputs, final
+        final = [state.index_select(0, order.argsort()) for state in final]
+    return (_unpacked(outputs, steps, texts, length, batch) if sequence else None), tuple(final)
 
 
-def _shut_beyond(lengths: Any, inputs: Any, kernel: Any) -> tuple[Any, Any]:
-    """Inputs and kernel with which an LSTM keeps its cell beyond a text: the library hands out the last cell only.
+def _packing(kind: str, mask: Any, reverse: bool) -> tuple[Any, Any, list[int], Any, Any]:
+    """How padded texts are read.
 
-    One more input, 1 beyond the text, shuts the input gate and opens the forget gate there. A network of one layer is
-    trained a tenth faster without.
+    Returns:
+        The step and the text of each packed row, `(rows,)`; how many texts are read at each step; the length of each
+        text, and the order that the texts have been brought into, `(batch,)`, None if they are as they were.
     """
-    beyond = (torch.arange(len(inputs), device=lengths.device)[:, None] >= lengths)[:, :, None]  # (length, batch, 1)
-    units = kernel.shape[-1] // 4
-    shut = torch.zeros_like(kernel[:1])
-    shut[:, :units], shut[:, units : 2 * units] = -1e4, 1e4
-    inputs = torch.cat([inputs.masked_fill(beyond, 0), beyond.to(inputs.dtype)], dim=-1)
-    return inputs, torch.cat([kernel, shut])
+    length, batch = mask.shape
+    lengths, order = mask.sum(0), None
+    reading_order = _reading_order(mask, reverse)
+    position = torch.arange(length, device=mask.device)[:, None]
+    if mask.device.type == "cpu":
+        lengths, order = lengths.sort(descending=True)
+        read = position < lengths  # (length, batch)
+        read[0, 0] = True  # something is read where there are no tokens at all
+        if kind == "lstm":
+            # As many texts as the stage has that this number belongs to.
+            sizes = torch.tensor(sorted({-(-batch * k // STAGES) for k in range(STAGES + 1)}))
+            read = torch.arange(batch) < sizes[torch.searchsorted(sizes, read.sum(1))][:, None]
+        counts = [count for count in read.sum(1).tolist() if count]
+    else:  # a GPU reads all texts at once; and it would have to be waited for
+        read = torch.ones_like(mask)
+        counts = [batch] * length
+    texts = (torch.arange(batch, device=mask.device) if order is None else order).expand(length, batch)
+    steps = position.expand(length, batch) if reading_order is None else reading_order.gather(1, texts)
+    if mask.device.type == "cpu":
+        return steps[read], texts[read], counts, lengths, order
+    return steps.reshape(-1), texts.reshape(-1), counts, lengths, order
 
 
 def _reading_order(mask: Any, reverse: bool) -> Any:
@@ -61,42 +96,63 @@ def _reading_order(mask: Any, reverse: bool) -> Any:
     return len(mask) - 1 - order if reverse else order
 
 
-class _Reordered(torch.autograd.Function):
-    """Steps in another order, each text its own; the gradient of a permutation needs no sums."""
+class _Packed(torch.autograd.Function):
+    """Rows of `(length, batch, dim)` by their step and text. None is taken twice, so that a gradient needs no sums."""
 
     @staticmethod
-    def forward(context: Any, inputs: Any, order: Any) -> Any:
-        context.save_for_backward(order)
-        return _take_steps(inputs, order)
+    def forward(context: Any, sequence: Any, steps: Any, texts: Any) -> Any:
+        # Often one text lies after the other in memory, though the steps come first.
+        length, batch, dim = sequence.shape
+        context.by_text = sequence.transpose(0, 1).is_contiguous()
+        context.shape = (batch, length, dim) if context.by_text else (length, batch, dim)
+        rows = texts * length + steps if context.by_text else steps * batch + texts
+        context.save_for_backward(rows)
+        flat = (sequence.transpose(0, 1) if context.by_text else sequence).reshape(-1, dim)
+        return flat.index_select(0, rows)
 
     @staticmethod
     def backward(context: Any, gradient: Any) -> Any:
-        (order,) = context.saved_tensors
-        return _take_steps(gradient, order.argsort(0)), None
+        (rows,) = context.saved_tensors
+        flat = gradient.new_zeros(context.shape)
+        flat.view(-1, gradient.shape[-1]).index_copy_(0, rows, gradient)
+        return (flat.transpose(0, 1) if context.by_text else flat), None, None
 
 
-def _take_steps(sequence: Any, order: Any) -> Any:
-    length, batch, dim = sequence.shape
-    rows = (order * batch + torch.arange(batch, device=order.device)).reshape(-1)
-    return sequence.reshape(-1, dim).index_select(0, rows).reshape(length, batch, dim)
+def _unpacked(packed: Any, steps: Any, texts: Any, length: int, batch: int) -> Any:
+    """`(length, batch, dim)`, one text after the other in memory, zeros where no row goes."""
+    empty = packed.new_zeros(batch * length, packed.shape[-1])
+    return empty.index_copy(0, texts * length + steps, packed).view(batch, length, -1).transpose(0, 1)
 
 
-def _unmasked(kind: str, inputs: Any, weights: Any, states: Any) -> tuple[Any, tuple[Any, ...]]:
+def _shut_beyond(counts: list[int], lengths: Any, inputs: Any, kernel: Any) -> tuple[Any, Any]:
+    """Inputs and kernel with which an LSTM keeps its cell beyond a text: the library hands out the last cell only.
+
+    One more input, 1 beyond the text, shuts the input gate and opens the forget gate there. A network of one layer is
+    trained a tenth faster without.
+    """
+    beyond = torch.cat([lengths[:count] <= t for t, count in enumerate(counts)])[:, None]
+    units = kernel.shape[-1] // 4
+    shut = torch.zeros_like(kernel[:1])
+    shut[:, :units], shut[:, units : 2 * units] = -1e4, 1e4
+    inputs = torch.cat([inputs.masked_fill(beyond, 0), beyond.to(inputs.dtype)], dim=-1)
+    return inputs, torch.cat([kernel, shut])
+
+
+def _read(kind: str, inputs: Any, weights: Any, states: Any, counts: list[int]) -> tuple[Any, ...]:
+    """Outputs `(rows, units)` of packed inputs `(rows, dim)`, and an LSTM's cells after the last step of each text."""
     if kind == "lstm" or inputs.device.type != "cpu":
-        return _library(kind, inputs, weights, states)
-    length, batch, dim = inputs.shape
+        return _library(kind, inputs, weights, states, counts)
     kernel, recurrent_kernel, bias = weights
     input_bias, *state_bias = bias.unbind(0) if kind == "gru" else (bias,)
-    projected = torch.addmm(input_bias, inputs.reshape(-1, dim), kernel).view(length, batch, -1)
+    projected = torch.addmm(input_bias, inputs, kernel)
     loop = _GRU.apply if kind == "gru" else _RNN.apply
     if kind == "gru" and not torch.is_grad_enabled():
         loop = _read_gru
-    outputs = loop(projected, recurrent_kernel, *state_bias, *states)
-    return outputs, (outputs[-1],)
+    return (loop(projected, recurrent_kernel, *state_bias, *states, counts),)
 
 
-def _library(kind: str, inputs: Any, weights: Any, states: Any) -> tuple[Any, tuple[Any, ...]]:
-    """PyTorch's own kernels: oneDNN's LSTM on CPU, cuDNN's networks on CUDA."""
+def _library(kind: str, inputs: Any, weights: Any, states: Any, counts: list[int]) -> tuple[Any, ...]:
+    """PyTorch's own kernels: oneDNN's LSTM on CPU, cuDNN's networks on CUDA; a call for each stage."""
     kernel, recurrent_kernel, bias = weights
     if kind == "gru":  # z, r, n here; r, z, n there
         kernel, recurrent_kernel, bias = (
@@ -105,103 +161,126 @@ def _library(kind: str, inputs: Any, weights: Any, states: Any) -> tuple[Any, tu
         biases = bias.unbind(0)
     else:
         biases = (bias, torch.zeros_like(bias))
+    weights = [kernel.t().contiguous(), recurrent_kernel.t().contiguous(), *biases]
     run: Any = {"rnn": torch.rnn_tanh, "lstm": torch.lstm, "gru": torch.gru}[kind]
-    initial = [state[None].contiguous() for state in states]
-    outputs, *final = run(
-        inputs,
-        initial if kind == "lstm" else initial[0],
-        [kernel.t().contiguous(), recurrent_kernel.t().contiguous(), *biases],
-        True,  # biases
-        1,  # layers
-        0.0,  # dropout
-        torch.is_grad_enabled(),
-        False,  # bidirectional
-        False,  # batch first
-    )
-    return outputs, tuple(state[0] for state in final)
+    stages = [(count, len(list(steps))) for count, steps in itertools.groupby(counts)]
+    outputs, ended = [], [[] for _ in states]
+    for (count, _), part in zip(stages, inputs.split([count * steps for count, steps in stages]), strict=True):
+        for rows, state in zip(ended, states, strict=True):
+            rows.append(state[count:])
+        initial = [state[None, :count].contiguous() for state in states]
+        read, *final = run(
+            part.view(-1, count, part.shape[-1]),
+            initial if kind == "lstm" else initial[0],
+            weights,
+            True,  # biases
+            1,  # layers
+            0.0,  # dropout
+            torch.is_grad_enabled(),
+            False,  # bidirectional
+            False,  # batch first
+        )
+        states = tuple(state[0] for state in final)
+        outputs.append(read.flatten(0, 1))
+    cells = [torch.cat([state, *reversed(rows)]) for state, rows in zip(states[1:], ended[1:], strict=True)]
+    return (torch.cat(outputs) if len(outputs) != 1 else outputs[0]), *cells
+
+
+def _each_before(outputs: Any, state: Any, counts: list[int]) -> Any:
+    """The state before each row, from the outputs, which are the states after it."""
+    parts = [state, *outputs.split(counts)]
+    return torch.cat([part[:count] for part, count in zip(parts, counts, strict=False)])
 
 
 class _RNN(torch.autograd.Function):
-    """`(projected inputs (length, batch, units), recurrent_kernel, state) -> outputs`, without a mask."""
+    """`(packed and projected inputs (rows, units), recurrent_kernel, state, counts) -> outputs (rows, units)`."""
 
     @staticmethod
-    def forward(context: Any, projected: Any, recurrent_kernel: Any, state: Any) -> Any:
+    def forward(context: Any, projected: Any, recurrent_kernel: Any, state: Any, counts: Any) -> Any:
         outputs = torch.empty_like(projected)
         h = state
-        for x, out in zip(projected.unbind(0), outputs.unbind(0), strict=True):
-            h = torch.addmm(x, h, recurrent_kernel, out=out).tanh_()
+        for x, out in zip(projected.split(counts), outputs.split(counts), strict=True):
+            h = torch.addmm(x, h[: len(x)], recurrent_kernel, out=out).tanh_()
         context.save_for_backward(outputs, recurrent_kernel, state)
+        context.counts = counts
         return outputs
 
     @staticmethod
     def backward(context: Any, d_outputs: Any) -> Any:
         outputs, recurrent_kernel, state = context.saved_tensors
-        factors = (1 - outputs * outputs).unbind(0)
+        counts = context.counts
         transposed = recurrent_kernel.t().contiguous()
-        d_gates = torch.empty_like(outputs)
-        d_outputs, at_step = d_outputs.unbind(0), d_gates.unbind(0)
-        dh = d_outputs[-1]
-        for t in reversed(range(len(factors))):
-            torch.mul(dh, factors[t], out=at_step[t])
-            dh = torch.addmm(d_outputs[t - 1], at_step[t], transposed) if t else at_step[0] @ transposed
-        before = torch.cat([state[None], outputs[:-1]])
-        return d_gates, before.flatten(0, 1).t() @ d_gates.flatten(0, 1), dh
+        factors, d_gates = (1 - outputs * outputs).split(counts), torch.empty_like(outputs)
+        # What reaches the state after each step: from its output, and from the step after, which adds its part.
+        d_state, d_hidden = torch.zeros_like(state), d_outputs.clone(memory_format=torch.contiguous_format)
+        hidden, at_step = (d_state, *d_hidden.split(counts)), d_gates.split(counts)
+        for t in reversed(range(len(counts))):
+            torch.mul(hidden[t + 1], factors[t], out=at_step[t])
+            hidden[t][: counts[t]].addmm_(at_step[t], transposed)
+        return d_gates, _each_before(outputs, state, counts).t() @ d_gates, d_state, None
 
 
-def _read_gru(projected: Any, recurrent_kernel: Any, state_bias: Any, state: Any) -> Any:
+def _read_gru(projected: Any, recurrent_kernel: Any, state_bias: Any, state: Any, counts: list[int]) -> Any:
     """As `_GRU`, without a gradient: all steps share the memory of one step's gates, which is a third faster."""
-    length, batch, _ = projected.shape
     units = state.shape[-1]
-    outputs, gates = projected.new_empty(length, batch, units), torch.empty_like(projected[0])
-    gate, recalled = gates.split([2 * units, units], dim=-1)
-    z, r = gate.chunk(2, dim=-1)
+    outputs, gates = projected.new_empty(len(projected), units), projected.new_empty(len(state), 3 * units)
     h = state
-    for x, n, out in zip(*(part.unbind(0) for part in projected.split([2 * units, units], -1)), outputs, strict=True):
-        torch.addmm(state_bias, h, recurrent_kernel, out=gates)
-        gate.add_(x).sigmoid_()
-        h = torch.addcmul(n, r, recalled, out=out).tanh_().lerp_(h, z)
+    for count, steps in itertools.groupby(zip(projected.split(counts), outputs.split(counts), strict=True), _rows):
+        gates = gates[:count]
+        gate, recalled = gates.split([2 * units, units], dim=-1)
+        z, r = gate.chunk(2, dim=-1)
+        for x, out in steps:
+            h = h[:count]
+            torch.addmm(state_bias, h, recurrent_kernel, out=gates)
+            gate.add_(x[:, : 2 * units]).sigmoid_()
+            h = torch.addcmul(x[:, 2 * units :], r, recalled, out=out).tanh_().lerp_(h, z)
     return outputs
 
 
+def _rows(step: Any) -> int:
+    return len(step[0])
+
+
 class _GRU(torch.autograd.Function):
-    """`(projected inputs (length, batch, 3 * units), recurrent_kernel, state bias, state) -> outputs`."""
+    """`(packed and projected inputs (rows, 3 * units), recurrent_kernel, state bias, state, counts) -> outputs`."""
 
     @staticmethod
-    def forward(context: Any, projected: Any, recurrent_kernel: Any, state_bias: Any, state: Any) -> Any:
-        length, batch, _ = projected.shape
+    def forward(context: Any, projected: Any, recurrent_kernel: Any, state_bias: Any, state: Any, counts: Any) -> Any:
         units = state.shape[-1]
-        outputs, candidates = (projected.new_empty(length, batch, units) for _ in range(2))
+        outputs, candidates = (projected.new_empty(len(projected), units) for _ in range(2))
         gates = torch.empty_like(projected)  # z, r and the state's part of the candidate
         h = state
-        steps = (sequence.unbind(0) for sequence in (projected, gates, candidates, outputs))
-        for x, gate, n, out in zip(*steps, strict=True):
+        parts = (sequence.split(counts) for sequence in (projected, gates, candidates, outputs))
+        for x, gate, n, out in zip(*parts, strict=True):
+            h = h[: len(x)]
             torch.addmm(state_bias, h, recurrent_kernel, out=gate)
             gate[:, : 2 * units].add_(x[:, : 2 * units]).sigmoid_()
             z, r, recalled = gate.chunk(3, dim=-1)
             torch.addcmul(x[:, 2 * units :], r, recalled, out=n).tanh_()
             h = torch.lerp(n, h, z, out=out)
         context.save_for_backward(outputs, candidates, gates, recurrent_kernel, state)
+        context.counts = counts
         return outputs
 
     @staticmethod
     def backward(context: Any, d_outputs: Any) -> Any:
         outputs, n, gates, recurrent_kernel, state = context.saved_tensors
-        length, batch, _ = outputs.shape
+        counts = context.counts
         z, r, recalled = gates.chunk(3, dim=-1)
-        before = torch.cat([state[None], outputs[:-1]])
+        before = _each_before(outputs, state, counts)
         d_n = (1 - z) * (1 - n * n)
         # What a step's dh is multiplied with, for each gate.
-        factors = torch.stack([(before - n) * z * (1 - z), d_n * recalled * r * (1 - r), d_n * r], dim=2)
+        factors = torch.stack([(before - n) * z * (1 - z), d_n * recalled * r * (1 - r), d_n * r], dim=1)
         transposed = recurrent_kernel.t().contiguous()
-        d_hidden, d_gates = torch.empty_like(outputs), torch.empty_like(factors)
-        d_outputs, hiddens, passed = d_outputs.unbind(0), d_hidden.unbind(0), z.unbind(0)
-        hiddens[-1].copy_(d_outputs[-1])
-        for t in reversed(range(length)):
-            torch.mul(hiddens[t][:, None], factors[t], out=d_gates[t])
-            at_step = d_gates[t].view(batch, -1)
-            if t:
-                torch.addcmul(d_outputs[t - 1], hiddens[t], passed[t], out=hiddens[t - 1]).addmm_(at_step, transposed)
-        d_state = (hiddens[0] * passed[0]).addmm_(at_step, transposed)
-        d_projected = torch.cat([d_gates[:, :, :2].flatten(2), d_hidden * d_n], dim=-1)
-        d_gates = d_gates.view(length * batch, -1)
-        return d_projected, before.flatten(0, 1).t() @ d_gates, d_gates.sum(0), d_state
+        d_gates = torch.empty_like(factors)  # (rows, 3, units)
+        # As in `_RNN`.
+        d_state, d_hidden = torch.zeros_like(state), d_outputs.clone(memory_format=torch.contiguous_format)
+        hidden = (d_state, *d_hidden.split(counts))
+        factors, passed, at_step = (a.split(counts) for a in (factors, z, d_gates))
+        for t in reversed(range(len(counts))):
+            torch.mul(hidden[t + 1][:, None], factors[t], out=at_step[t])
+            into = hidden[t][: counts[t]]
+            into.addcmul_(hidden[t + 1], passed[t]).addmm_(at_step[t].flatten(1), transposed)
+        d_projected = torch.cat([d_gates[:, :2].flatten(1), d_hidden * d_n], dim=-1)
+        d_gates = d_gates.flatten(1)
+        return d_projected, before.t() @ d_gates, d_gates.sum(0), d_state, None

@@ -6,6 +6,8 @@ Why this is fast:
 - The backward loop computes only what the step before needs; the gradients of the weights are single products
   after it. On JAX on CPU an LSTM's gradient takes half the time of a differentiated loop.
 - A sigmoid is a stretched tanh, so that the gates of a step are one tanh: XLA on CPU reads 1.7 times faster.
+- Where there is padding, texts are sorted, the longest first, and read in four stages, each with fewer texts than the
+  one before: of lengths spread evenly up to the longest, three tenths of the work are not done.
 """
 
 import functools
@@ -27,17 +29,27 @@ else:
 
     tanh = tf.tanh
 
+STAGES = 4
+
 
 def run(
-    kind: str, inputs: Any, weights: Any, states: Any, mask: Any, reverse: bool, cell: bool
+    kind: str,
+    inputs: Any,
+    weights: Any,
+    states: Any,
+    mask: Any,
+    reverse: bool,
+    cell: bool,
+    sequence: bool,
+    training: bool,
 ) -> tuple[Any, tuple[Any, ...]]:
-    """As `recurrent`; the cell costs nothing here."""
+    """As `recurrent`; the cell costs nothing here, nor do the outputs."""
     arrays = [ops.convert_to_tensor(a) for a in (inputs, *weights, *states)]
     if BACKEND == "jax" and cudnn.can_read(kind, arrays):
         return cudnn.run(arrays[0], arrays[1:4], arrays[4:], mask, reverse)
     if mask is not None:
         arrays.append(ops.expand_dims(mask, -1))
-    outputs, *final = _kernel(kind, reverse, tuple(weights[0].shape), mask is not None)(*arrays)
+    outputs, *final = _kernel(kind, reverse, tuple(weights[0].shape), mask is not None, bool(training))(*arrays)
     return outputs, tuple(final)
 
 
@@ -172,64 +184,81 @@ def _add(gradient: Any, passed: Any, factors: Any) -> Any:
 
 
 @functools.cache
-def _kernel(kind: str, reverse: bool, kernel_shape: tuple[int, int], masked: bool) -> Any:
+def _kernel(kind: str, reverse: bool, kernel_shape: tuple[int, int], masked: bool, training: bool) -> Any:
     """`(inputs, kernel, recurrent_kernel, bias, *states[, mask (length, batch, 1)]) -> (outputs, *states)`.
 
     One for each shape of the weights, so that TensorFlow traces it again for other batches and lengths only, and
     after the second for none.
     """
-    forward = functools.partial(_forward, _CELLS[kind], reverse)
+    read, forward = (functools.partial(_forward, _CELLS[kind], reverse, keep) for keep in (False, True))
     backward = functools.partial(_backward, _CELLS[kind], reverse)
-    return (_jax_kernel if BACKEND == "jax" else _tensorflow_kernel)(forward, backward)
+    return (
+        _jax_kernel(read, forward, backward)
+        if BACKEND == "jax"
+        else _tensorflow_kernel(forward if training else read, forward, backward)
+    )
 
 
-def _jax_kernel(forward: Any, backward: Any) -> Any:
-    kernel = jax.custom_vjp(lambda *arguments: forward(*arguments)[0])
+def _jax_kernel(read: Any, forward: Any, backward: Any) -> Any:
+    kernel = jax.custom_vjp(lambda *arguments: read(*arguments)[0])
     kernel.defvjp(forward, backward)
     return jax.jit(kernel)
 
 
-def _tensorflow_kernel(forward: Any, backward: Any) -> Any:
+def _tensorflow_kernel(read: Any, forward: Any, backward: Any) -> Any:
     # Compiled even where the model around it is not: operation by operation a step costs half as much again.
     compiled = functools.partial(tf.function, autograph=False, jit_compile=True, reduce_retracing=True)
-    forward, backward = compiled(forward), compiled(backward)
+    forward, backward, read = compiled(forward), compiled(backward), compiled(read)
 
     @tf.custom_gradient
     def kernel(*arguments: Any) -> Any:
         # Without stop_gradient a tape would record the loop inside as well.
-        outputs, residuals = forward(*(tf.stop_gradient(a) for a in arguments))
-        return outputs, lambda *gradients: backward(residuals, gradients)
+        arguments = [tf.stop_gradient(a) for a in arguments]
+        outputs, residuals = read(*arguments)
+        # A gradient of what was not read for one reads once more.
+        return outputs, lambda *gradients: backward(residuals or forward(*arguments)[1], gradients)
 
     # A variable among the arguments of a custom gradient must be declared; its value need not.
     return lambda *arguments: kernel(*(tf.convert_to_tensor(a) for a in arguments))
 
 
 def _forward(
-    cell: Any, reverse: bool, inputs: Any, kernel: Any, recurrent_kernel: Any, bias: Any, *rest: Any
+    cell: Any, reverse: bool, keep: bool, inputs: Any, kernel: Any, recurrent_kernel: Any, bias: Any, *rest: Any
 ) -> tuple[Any, Any]:
+    """Outputs and final states, and what the gradient needs if it is to be kept."""
     states, mask = rest[: cell.num_states], rest[cell.num_states :]
+    order, ends = _longest_first(mask[0]) if mask else (None, None)
+    inputs, *mask = _ordered((inputs, *mask), order, axis=1)
+    states = _ordered(states, order)
     units = states[0].shape[-1]
     scale = ops.cast(np.repeat(cell.scale, units), inputs.dtype)
     scaled_kernel, scaled_bias = recurrent_kernel * scale, bias * scale
-    projected = inputs @ ops.pad(kernel * scale, [[0, 0], [0, cell.spare * units]])  # (length, batch, gates * units)
+    spare = cell.spare * units if keep else 0
+    projected = inputs @ ops.pad(kernel * scale, [[0, 0], [0, spare]])  # (length, batch, gates * units)
 
-    def body(states: Any, arrays: Any, mask: Any) -> tuple[Any, Any]:
+    def body(states: Any, arrays: Any, fixed: Any) -> tuple[Any, Any]:
+        x, *mask = (arrays[0], *fixed) if keep else fixed
         # The biases join here, where they cost nothing.
-        new, gates = cell.step(arrays[0], states[0] @ scaled_kernel, scaled_bias, states)
+        new, gates = cell.step(x, states[0] @ scaled_kernel, scaled_bias, states)
         if mask:
             new = tuple(ops.where(mask[0], one, old) for one, old in zip(new, states, strict=True))
-        return new, (gates, *new)
+        return new, (gates, *new) if keep else new[:1]
 
+    # Where no step is read the states are those before the first, which a gradient from the end asks for.
+    room = [ops.broadcast_to(state, (*ops.shape(inputs)[:2], units)) for state in states]
+    if not keep:
+        final, outputs = _loop(body, states, room[:1], (projected, *mask), reverse, ends)
+        return (*_restored(outputs, order, axis=1), *_restored(final, order)), ()
     # Gates take the place of the projected inputs they are made of. Memory is time here: what has to be fetched
     # from the system anew at every call costs as much as computing it.
-    empty = ops.zeros((*ops.shape(inputs)[:2], units), dtype=inputs.dtype)
-    final, (gates, *after) = _loop(body, states, (projected, *[empty] * cell.num_states), mask, reverse)
-    return (after[0], *final), (inputs, kernel, recurrent_kernel, states, mask, gates, after)
+    final, (gates, *after) = _loop(body, states, (projected, *room), mask, reverse, ends)
+    residuals = (inputs, kernel, recurrent_kernel, states, mask, order, ends, gates, after)
+    return (*_restored(after[:1], order, axis=1), *_restored(final, order)), residuals
 
 
 def _backward(cell: Any, reverse: bool, residuals: Any, gradients: Any) -> tuple[Any, ...]:
-    inputs, kernel, recurrent_kernel, states, mask, gates, after = residuals
-    d_outputs, *d_final = gradients
+    inputs, kernel, recurrent_kernel, states, mask, order, ends, gates, after = residuals
+    (d_outputs,), d_final = _ordered(gradients[:1], order, axis=1), _ordered(gradients[1:], order)
     before = [_one_later(first, sequence, reverse) for first, sequence in zip(states, after, strict=True)]
     factors, read = cell.factors(before, after, gates, ops.cast(mask[0], inputs.dtype) if mask else None)
     transposed = ops.transpose(recurrent_kernel)
@@ -238,19 +267,42 @@ def _backward(cell: Any, reverse: bool, residuals: Any, gradients: Any) -> tuple
         d_output, *read = fixed
         return cell.back(d_states, d_output, factors, read, transposed)
 
-    d_states, gradients = _loop(body, tuple(d_final), factors, (d_outputs, *read), not reverse)
+    # Where no step is read the factors stay, which the mask has made zeros, as the gradients there are.
+    d_states, gradients = _loop(body, d_final, factors, (d_outputs, *read), not reverse, ends)
     d_projected, d_products = cell.gate_gradients(gradients)
     d_bias = ops.sum(d_products, axis=(0, 1))
     if cell is _GRU:
         d_bias = ops.stack([ops.sum(d_projected, axis=(0, 1)), d_bias])
     return (
-        d_projected @ ops.transpose(kernel),
+        *_restored([d_projected @ ops.transpose(kernel)], order, axis=1),
         _product_over_steps(inputs, d_projected),
         _product_over_steps(before[0], d_products),
         d_bias,
-        *d_states,
+        *_restored(d_states, order),
         *(None for _ in mask),
     )
+
+
+def _longest_first(mask: Any) -> tuple[Any, Any]:
+    """The order of the texts by where their last token stands, and how many steps each has up to it, in that order."""
+    steps = ops.arange(1, ops.shape(mask)[0] + 1, dtype="int32")[:, None]
+    ends = ops.max(ops.where(mask[:, :, 0], steps, 0), axis=0)
+    order = ops.argsort(-ends)
+    return order, _pick(ends, order, 0)
+
+
+def _ordered(arrays: Any, order: Any, axis: int = 0) -> list[Any]:
+    return [a if order is None else _pick(a, order, axis) for a in arrays]
+
+
+def _restored(arrays: Any, order: Any, axis: int = 0) -> list[Any]:
+    return _ordered(arrays, None if order is None else ops.argsort(order), axis)
+
+
+def _pick(array: Any, order: Any, axis: int) -> Any:
+    if BACKEND == "tensorflow":
+        return tf.gather(array, order, axis=axis)
+    return array.at[(slice(None),) * axis + (order,)].get(mode="promise_in_bounds", unique_indices=True)
 
 
 def _one_later(first: Any, sequence: Any, reverse: bool) -> Any:
@@ -269,41 +321,69 @@ def _product_over_steps(a: Any, b: Any) -> Any:
     return a @ b
 
 
-def _loop(body: Any, states: Any, arrays: Any, fixed: Any, reverse: bool) -> tuple[Any, Any]:
+def _loop(body: Any, states: Any, arrays: Any, fixed: Any, reverse: bool, ends: Any = None) -> tuple[Any, Any]:
     """Runs `states, rows = body(states, rows of arrays, rows of fixed)` along the first axis, from either end.
 
     The rows that it returns overwrite those of `arrays`. `keras.ops.scan` cannot, and on TensorFlow it asks that
-    outputs be shaped like the states.
+    outputs be shaped like the states. With `ends`, falling, text `i` is read at its first `ends[i]` steps only, or at
+    some more; elsewhere its states and its part of `arrays` stay as they are.
     """
-    loop = _jax_loop if BACKEND == "jax" else _tensorflow_loop
-    return loop(body, tuple(states), tuple(arrays), tuple(fixed), reverse)
+    length, batch = ops.shape(arrays[0])[:2]
+    stages = [(batch, 0, length)] if ends is None else _stages(ends, batch)
+    open_, read, write, close, steps = _JAX if BACKEND == "jax" else _TENSORFLOW
+    arrays, fixed = (tuple(open_(a) for a in group) for group in (arrays, fixed))
+    for stage in reversed(stages) if reverse else stages:
+
+        def step(k: Any, states: Any, arrays: Any, stage: Any = stage) -> tuple[Any, Any]:
+            texts, start, stop = stage
+            t = start + stop - 1 - k if reverse else k
+            rows = [tuple(read(a, t, texts) for a in group) for group in (arrays, fixed)]
+            states, new = body(states, *rows)
+            return tuple(states), tuple(write(a, t, one) for a, one in zip(arrays, new, strict=True))
+
+        texts, start, stop = stage
+        running, arrays = steps(start, stop, step, tuple(state[:texts] for state in states), arrays)
+        states = [ops.concatenate([new, old[texts:]]) for new, old in zip(running, states, strict=True)]
+    return tuple(states), tuple(close(a) for a in arrays)
 
 
-def _jax_loop(body: Any, states: Any, arrays: Any, fixed: Any, reverse: bool) -> tuple[Any, Any]:
-    length = arrays[0].shape[0]
-
-    def step(k: Any, carry: Any) -> Any:
-        states, arrays = carry
-        t = length - 1 - k if reverse else k
-        rows = [tuple(jax.lax.dynamic_index_in_dim(a, t, keepdims=False) for a in group) for group in (arrays, fixed)]
-        states, new = body(states, *rows)
-        update = jax.lax.dynamic_update_index_in_dim
-        return tuple(states), tuple(update(a, one, t, 0) for a, one in zip(arrays, new, strict=True))
-
-    return jax.lax.fori_loop(0, length, step, (states, arrays))
+def _stages(ends: Any, batch: Any) -> list[tuple[Any, Any, Any]]:
+    """`(how many of the longest texts, first step, the step after the last)` of each stage."""
+    # A stage more is a loop more to compile, which a few texts are not worth.
+    sizes = [batch] if isinstance(batch, int) and batch < 8 else [-(-batch * k // STAGES) for k in range(STAGES, 0, -1)]
+    ends = ops.pad(ends, [[0, 1]])  # beyond the last text there is none
+    stops = [ends[size] for size in sizes[1:]] + [ends[0]]
+    return list(zip(sizes, [0, *stops[:-1]], stops, strict=True))
 
 
-def _tensorflow_loop(body: Any, states: Any, arrays: Any, fixed: Any, reverse: bool) -> tuple[Any, Any]:
-    length = tf.shape(arrays[0])[0]
-    arrays, fixed = (
-        tuple(tf.TensorArray(a.dtype, length, element_shape=a.shape[1:]).unstack(a) for a in group)
-        for group in (arrays, fixed)
-    )
+def _jax_steps(start: Any, stop: Any, step: Any, states: Any, arrays: Any) -> tuple[Any, Any]:
+    return jax.lax.fori_loop(start, stop, lambda k, carry: step(k, *carry), (states, arrays))
 
-    def step(k: Any, states: Any, arrays: Any) -> Any:
-        t = length - 1 - k if reverse else k
-        states, new = body(states, tuple(a.read(t) for a in arrays), tuple(a.read(t) for a in fixed))
-        return k + 1, tuple(states), tuple(a.write(t, one) for a, one in zip(arrays, new, strict=True))
 
-    _, states, arrays = tf.while_loop(lambda k, *_: k < length, step, (0, states, arrays))
-    return states, tuple(a.stack() for a in arrays)
+def _tensorflow_steps(start: Any, stop: Any, step: Any, states: Any, arrays: Any) -> tuple[Any, Any]:
+    return tf.while_loop(lambda k, *_: k < stop, lambda k, *carry: (k + 1, *step(k, *carry)), (start, states, arrays))[
+        1:
+    ]
+
+
+def _write_rows(array: Any, t: Any, rows: Any) -> Any:
+    """A TensorArray takes all texts of a step at once."""
+    return array.write(t, tf.concat([rows, array.read(t)[tf.shape(rows)[0] :]], axis=0))
+
+
+# How each backend opens an array `(length, batch, dim)` for a loop, reads the first texts of a step, overwrites them,
+# closes it, and loops.
+_JAX: tuple[Any, ...] = (
+    lambda array: array,
+    lambda array, t, texts: jax.lax.dynamic_index_in_dim(array, t, keepdims=False)[:texts],
+    lambda array, t, rows: jax.lax.dynamic_update_slice(array, rows[None], (t, *[jax.numpy.zeros_like(t)] * 2)),
+    lambda array: array,
+    _jax_steps,
+)
+_TENSORFLOW: tuple[Any, ...] = (
+    lambda array: tf.TensorArray(array.dtype, tf.shape(array)[0], element_shape=array.shape[1:]).unstack(array),
+    lambda array, t, texts: array.read(t)[:texts],
+    _write_rows,
+    lambda array: array.stack(),
+    _tensorflow_steps,
+)
