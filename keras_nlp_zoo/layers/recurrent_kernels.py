@@ -55,21 +55,14 @@ def recurrent(
         Outputs `(length, batch, units)`, in the order of the inputs and of no meaning at masked steps, and the tuple
         of the states after the last step that was read.
     """
-    return (fused or reference)(kind, inputs, weights, tuple(states), mask, reverse, cell, sequence, training)
+    wanted = {"cell": cell, "sequence": sequence, "training": training}
+    return (fused or reference)(kind, inputs, weights, tuple(states), mask, reverse, **wanted)
 
 
 def reference(
-    kind: str,
-    inputs: Any,
-    weights: Any,
-    states: Any,
-    mask: Any = None,
-    reverse: bool = False,
-    cell: bool = True,
-    sequence: bool = True,
-    training: bool = True,
+    kind: str, inputs: Any, weights: Any, states: Any, mask: Any = None, reverse: bool = False, **wanted: bool
 ) -> tuple[Any, tuple[Any, ...]]:
-    """The same as `recurrent`, step by step as the papers have it; the backend differentiates it."""
+    """The same as `recurrent`, step by step as the papers have it, all of it always; the backend differentiates it."""
 
     def body(states: Any, row: Any, real: Any) -> tuple[Any, Any]:
         new = step(kind, row, states, weights)

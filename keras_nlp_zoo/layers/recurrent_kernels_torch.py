@@ -27,9 +27,10 @@ def run(
     states: Any,
     mask: Any,
     reverse: bool,
+    *,
     cell: bool,
     sequence: bool,
-    training: bool,
+    **_: bool,
 ) -> tuple[Any, tuple[Any, ...]]:
     """As `recurrent`; whether there will be a gradient PyTorch knows."""
     inputs, *weights = (ops.convert_to_tensor(a) for a in (inputs, *weights))
@@ -164,7 +165,8 @@ def _library(kind: str, inputs: Any, weights: Any, states: Any, counts: list[int
     weights = [kernel.t().contiguous(), recurrent_kernel.t().contiguous(), *biases]
     run: Any = {"rnn": torch.rnn_tanh, "lstm": torch.lstm, "gru": torch.gru}[kind]
     stages = [(count, len(list(steps))) for count, steps in itertools.groupby(counts)]
-    outputs, ended = [], [[] for _ in states]
+    outputs: list[Any] = []
+    ended: list[list[Any]] = [[] for _ in states]
     for (count, _), part in zip(stages, inputs.split([count * steps for count, steps in stages]), strict=True):
         for rows, state in zip(ended, states, strict=True):
             rows.append(state[count:])

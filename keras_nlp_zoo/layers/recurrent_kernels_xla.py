@@ -33,17 +33,9 @@ STAGES = 4
 
 
 def run(
-    kind: str,
-    inputs: Any,
-    weights: Any,
-    states: Any,
-    mask: Any,
-    reverse: bool,
-    cell: bool,
-    sequence: bool,
-    training: bool,
+    kind: str, inputs: Any, weights: Any, states: Any, mask: Any, reverse: bool, *, training: bool, **wanted: bool
 ) -> tuple[Any, tuple[Any, ...]]:
-    """As `recurrent`; the cell costs nothing here, nor do the outputs."""
+    """As `recurrent`; to leave out what else is not wanted is up to XLA."""
     arrays = [ops.convert_to_tensor(a) for a in (inputs, *weights, *states)]
     if BACKEND == "jax" and cudnn.can_read(kind, arrays):
         return cudnn.run(arrays[0], arrays[1:4], arrays[4:], mask, reverse)
@@ -213,7 +205,7 @@ def _tensorflow_kernel(read: Any, forward: Any, backward: Any) -> Any:
     @tf.custom_gradient
     def kernel(*arguments: Any) -> Any:
         # Without stop_gradient a tape would record the loop inside as well.
-        arguments = [tf.stop_gradient(a) for a in arguments]
+        arguments = tuple(tf.stop_gradient(a) for a in arguments)
         outputs, residuals = read(*arguments)
         # A gradient of what was not read for one reads once more.
         return outputs, lambda *gradients: backward(residuals or forward(*arguments)[1], gradients)
@@ -228,7 +220,7 @@ def _forward(
     """Outputs and final states, and what the gradient needs if it is to be kept."""
     states, mask = rest[: cell.num_states], rest[cell.num_states :]
     order, ends = _longest_first(mask[0]) if mask else (None, None)
-    inputs, *mask = _ordered((inputs, *mask), order, axis=1)
+    (inputs,), mask = _ordered((inputs,), order, axis=1), _ordered(mask, order, axis=1)
     states = _ordered(states, order)
     units = states[0].shape[-1]
     scale = ops.cast(np.repeat(cell.scale, units), inputs.dtype)
@@ -237,11 +229,11 @@ def _forward(
     projected = inputs @ ops.pad(kernel * scale, [[0, 0], [0, spare]])  # (length, batch, gates * units)
 
     def body(states: Any, arrays: Any, fixed: Any) -> tuple[Any, Any]:
-        x, *mask = (arrays[0], *fixed) if keep else fixed
+        x, *real = (arrays[0], *fixed) if keep else fixed
         # The biases join here, where they cost nothing.
         new, gates = cell.step(x, states[0] @ scaled_kernel, scaled_bias, states)
-        if mask:
-            new = tuple(ops.where(mask[0], one, old) for one, old in zip(new, states, strict=True))
+        if real:
+            new = tuple(ops.where(real[0], one, old) for one, old in zip(new, states, strict=True))
         return new, (gates, *new) if keep else new[:1]
 
     # Where no step is read the states are those before the first, which a gradient from the end asks for.
@@ -291,11 +283,11 @@ def _longest_first(mask: Any) -> tuple[Any, Any]:
     return order, _pick(ends, order, 0)
 
 
-def _ordered(arrays: Any, order: Any, axis: int = 0) -> list[Any]:
-    return [a if order is None else _pick(a, order, axis) for a in arrays]
+def _ordered(arrays: Any, order: Any, axis: int = 0) -> tuple[Any, ...]:
+    return tuple(a if order is None else _pick(a, order, axis) for a in arrays)
 
 
-def _restored(arrays: Any, order: Any, axis: int = 0) -> list[Any]:
+def _restored(arrays: Any, order: Any, axis: int = 0) -> tuple[Any, ...]:
     return _ordered(arrays, None if order is None else ops.argsort(order), axis)
 
 

@@ -43,7 +43,7 @@ def loss_of(run, kind, mask, reverse, cell=True, training=True):
     mask = None if mask is None else ops.convert_to_tensor(mask)
 
     def loss(inputs, *rest):
-        outputs, final = run(kind, inputs, rest[:3], rest[3:], mask, reverse, cell, training=training)
+        outputs, final = run(kind, inputs, rest[:3], rest[3:], mask, reverse, cell=cell, training=training)
         final = final if cell else final[:1]
         if mask is not None:
             outputs = outputs * ops.cast(mask, outputs.dtype)[:, :, None]
