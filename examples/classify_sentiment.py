@@ -7,7 +7,8 @@
 
 mr, trec and sst2 come from the folder named by KERAS_NLP_ZOO_DATA or are downloaded once. One run takes one to
 five minutes on two cores. Word vectors start at random; the epoch that does best on held-out training texts is
-the one that is tested. Expect about 77% on mr, 91% on trec, 81% on sst2 (cnn).
+the one that is tested (the last one of a dnn, whose learning rate falls to zero). Expect about 77% on mr, 91% on
+trec, 81% on sst2 (cnn).
 """
 
 import argparse
@@ -19,6 +20,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 
 import keras_nlp_zoo as knz
+
+# The paper drops three words in ten of texts that it trains on phrase by phrase; whole sentences alone take more.
+CONFIG = {"dnn": {"word_dropout": 0.5}}
 
 
 def main() -> None:
@@ -50,19 +54,22 @@ def main() -> None:
     tokenizer = knz.Tokenizer.train(
         texts, kind=args.tokenizer, vocabulary_size=args.vocabulary_size, lowercase=True, min_frequency=2
     )
-    config = {"bidirectional": True} if args.bidirectional else {}
+    config = {**CONFIG.get(args.model, {}), **({"bidirectional": True} if args.bidirectional else {})}
     model = knz.create_model(args.model, "text_classifier", tokenizer=tokenizer, labels=corpus.labels, **config)
     print(
         f"{args.model} on {args.dataset}: {len(texts):,} texts, {tokenizer.vocabulary_size():,} tokens, "
         f"{model.count_params():,} parameters, backend {keras.backend.backend()}"
     )
+    callbacks = []
+    if args.model != "dnn":
+        callbacks.append(keras.callbacks.EarlyStopping("val_accuracy", patience=5, restore_best_weights=True))
     start = time.perf_counter()
     history = model.fit(
         texts,
         labels,
         batch_size=args.batch_size,
         epochs=args.epochs,
-        callbacks=[keras.callbacks.EarlyStopping("val_accuracy", patience=5, restore_best_weights=True)],
+        callbacks=callbacks,
         verbose=2,
         **held_out,
     )
@@ -70,7 +77,7 @@ def main() -> None:
     accuracy = model.evaluate(*test, return_dict=True, verbose=0)["accuracy"]
     print(
         f"test accuracy {accuracy:.2%} ({len(test[0]):,} texts; {args.model}, {args.dataset}, seed {args.seed}, "
-        f"{keras.backend.backend()}, best of {len(history.epoch)} epochs, {seconds:.0f} s)"
+        f"{keras.backend.backend()}, {'best' if callbacks else 'last'} of {len(history.epoch)} epochs, {seconds:.0f} s)"
     )
     if args.save:
         model.save_to_preset(args.save)

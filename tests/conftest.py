@@ -39,6 +39,18 @@ def _fixed_seed(request):
         request.module.RANDOM.seed(0)
 
 
+@pytest.fixture(autouse=True)
+def _fewer_loops_to_compile(request, monkeypatch):
+    """Recurrent layers read padded texts in four stages, each a loop of its own, and tests mostly wait for compiling.
+
+    Two stages are the same code; tests/layers, which is about these loops, and `parity` read in four.
+    """
+    if keras.backend.backend() != "torch" and "tests/layers" not in request.node.nodeid:
+        from keras_nlp_zoo.layers import recurrent_kernels_xla
+
+        monkeypatch.setattr(recurrent_kernels_xla, "STAGES", 2)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _compiled_programs_are_let_go():
     """Each program that JAX keeps holds maps of memory, of which Linux gives a process 65,530."""

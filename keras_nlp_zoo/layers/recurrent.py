@@ -100,10 +100,22 @@ class Recurrent(keras.layers.Layer):
             dropout.build((length, batch, self.output_dim))
 
     def call(self, inputs: Any, mask: Any = None, initial_state: Any = None, training: bool = False) -> Any:
-        x, states = self._read(
-            inputs, mask, initial_state, training, cell=self.return_state is True, sequence=self.return_sequences
-        )
-        if self.return_sequences:
+        return self.call_without(frozenset(), inputs, mask, initial_state, training)
+
+    def call_without(
+        self,
+        unused: frozenset[int],
+        inputs: Any,
+        mask: Any = None,
+        initial_state: Any = None,
+        training: bool = False,
+    ) -> Any:
+        """As `call`, with None for the sequence of outputs if that, the first of what is returned, is `unused`."""
+        sequence = self.return_sequences and 0 not in unused
+        x, states = self._read(inputs, mask, initial_state, training, cell=self.return_state is True, sequence=sequence)
+        if self.return_sequences and not sequence:
+            x = None
+        elif self.return_sequences:
             if mask is not None:
                 x = x * ops.transpose(ops.cast(ops.cast(mask, "bool"), x.dtype))[:, :, None]
             x = ops.transpose(x, (1, 0, 2))

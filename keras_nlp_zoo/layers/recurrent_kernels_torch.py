@@ -200,9 +200,11 @@ class _RNN(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, projected: Any, recurrent_kernel: Any, state: Any, counts: Any) -> Any:
         outputs = torch.empty_like(projected)
-        h = state
-        for x, out in zip(projected.split(counts), outputs.split(counts), strict=True):
-            h = torch.addmm(x, h[: len(x)], recurrent_kernel, out=out).tanh_()
+        h, parts = state, zip(counts, projected.split(counts), outputs.split(counts), strict=True)
+        for count, steps in itertools.groupby(parts, _count):
+            h = h[:count]
+            for _, x, out in steps:
+                h = torch.addmm(x, h, recurrent_kernel, out=out).tanh_()
         context.save_for_backward(outputs, recurrent_kernel, state)
         context.counts = counts
         return outputs
@@ -227,20 +229,20 @@ def _read_gru(projected: Any, recurrent_kernel: Any, state_bias: Any, state: Any
     units = state.shape[-1]
     outputs, gates = projected.new_empty(len(projected), units), projected.new_empty(len(state), 3 * units)
     h = state
-    for count, steps in itertools.groupby(zip(projected.split(counts), outputs.split(counts), strict=True), _rows):
-        gates = gates[:count]
+    parts = zip(counts, projected.split(counts), outputs.split(counts), strict=True)
+    for count, steps in itertools.groupby(parts, _count):
+        h, gates = h[:count], gates[:count]
         gate, recalled = gates.split([2 * units, units], dim=-1)
         z, r = gate.chunk(2, dim=-1)
-        for x, out in steps:
-            h = h[:count]
+        for _, x, out in steps:
             torch.addmm(state_bias, h, recurrent_kernel, out=gates)
             gate.add_(x[:, : 2 * units]).sigmoid_()
             h = torch.addcmul(x[:, 2 * units :], r, recalled, out=out).tanh_().lerp_(h, z)
     return outputs
 
 
-def _rows(step: Any) -> int:
-    return len(step[0])
+def _count(step: Any) -> int:
+    return step[0]
 
 
 class _GRU(torch.autograd.Function):

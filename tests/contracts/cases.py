@@ -1,5 +1,8 @@
 """A tiny configuration of every architecture; registering one without adding it here fails a test."""
 
+import contextlib
+
+import keras
 import numpy as np
 
 import keras_nlp_zoo as knz
@@ -71,3 +74,14 @@ def tiny_writer(name, tokenizer=None, sequence_length=16, pack=False, **config):
     if tokenizer is not None:
         preprocessor = knz.text.CausalLMPreprocessor(tokenizer, sequence_length, pack=pack)
     return knz.CausalLM(backbone, preprocessor)
+
+
+@contextlib.contextmanager
+def every_weight_moves(model):
+    """What is trained within, by an optimizer that leaves alone what has no gradient, moves every weight."""
+    before = [np.array(keras.ops.convert_to_numpy(weight)) for weight in model.trainable_weights]
+    yield
+    for weight, old in zip(model.trainable_weights, before, strict=True):
+        new = keras.ops.convert_to_numpy(weight)
+        assert np.isfinite(new).all(), weight.path
+        assert np.abs(new - old).max() > 0, f"{weight.path} got no gradient"

@@ -71,10 +71,15 @@ BAD_CALLS = {
 }
 
 
+@pytest.fixture(scope="module")
+def model(tokenizer):
+    """One for all bad calls: compiled once, and what a call spoils the next one finds."""
+    return tiny("cnn", tokenizer)
+
+
 @pytest.mark.parametrize("case", BAD_CALLS)
-def test_bad_call(case, tokenizer):
+def test_bad_call(case, model):
     call, error, message = BAD_CALLS[case]
-    model = tiny("cnn", tokenizer)
     before = model.get_weights()
     with pytest.raises(error, match=re.escape(message)):
         call(model)

@@ -8,7 +8,7 @@ import pytest
 
 import keras_nlp_zoo as knz
 from tests.conftest import ODD_TEXTS
-from tests.contracts.cases import TRANSLATORS, tiny_backbone, tiny_translator
+from tests.contracts.cases import TRANSLATORS, every_weight_moves, tiny_backbone, tiny_translator
 
 LENGTHS = np.array([[1, 4], [7, 2], [3, 7], [0, 1]])  # of source and target
 
@@ -128,25 +128,13 @@ def test_generate_is_greedy(name, pairs, tokenizer):
 
 
 @pytest.mark.parametrize("name", TRANSLATORS)
-def test_a_few_dozen_pairs_are_learnt(name, pairs, tokenizer):
+def test_a_few_dozen_pairs_are_learnt_by_every_weight(name, pairs, tokenizer):
     model = tiny_translator(name, tokenizer, **({} if name == "transformer" else {"embedding_dim": 16}))
     model.compile(keras.optimizers.Adam(0.01 if name == "transformer" else 0.02))
-    model.fit(pairs, epochs=60, batch_size=16, verbose=0, seed=0)
-    assert model.evaluate(pairs, verbose=0, return_dict=True)["accuracy"] >= 0.97
+    with every_weight_moves(model):
+        model.fit(pairs, epochs=60, batch_size=16, verbose=0, seed=0)
     answers = model.generate(pairs["encoder_text"], max_length=8)
     assert knz.metrics.exact_match(answers, pairs["decoder_text"]) >= 0.9
-
-
-@pytest.mark.parametrize("name", TRANSLATORS)
-def test_every_weight_learns(name, pairs, tokenizer):
-    model = tiny_translator(name, tokenizer)
-    model.compile(keras.optimizers.SGD(1.0))
-    before = [keras.ops.convert_to_numpy(weight) for weight in model.trainable_weights]
-    assert np.isfinite(model.train_on_batch(pairs, return_dict=True)["loss"])
-    for weight, old in zip(model.trainable_weights, before, strict=True):
-        new = keras.ops.convert_to_numpy(weight)
-        assert np.isfinite(new).all(), weight.path
-        assert np.abs(new - old).max() > 0, f"{weight.path} got no gradient"
 
 
 @pytest.mark.parametrize("name", TRANSLATORS)

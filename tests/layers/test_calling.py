@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_nlp_zoo.layers.calling import RunsItsLayers, run
+import keras_nlp_zoo as knz
+from keras_nlp_zoo.layers.calling import RunsItsLayers, predict_on_batch, run
 from keras_nlp_zoo.layers.dense import Dense
 
 DIM, UNITS = 4, 3
@@ -110,3 +111,76 @@ def test_keras_is_not_asked_for_each_layer(monkeypatch):
     assert not calls
     slow(INPUTS)
     assert len(calls) == 2
+
+
+IDS = {
+    "token_ids": RANDOM.randint(1, 9, (3, 6)).astype("int32"),
+    "padding_mask": (np.arange(6) < np.array([[6], [2], [4]])).astype("int32"),
+}
+
+
+def classifier():
+    backbone = knz.models.LSTMBackbone(9, embedding_dim=DIM, hidden_dim=UNITS, dropout=0.0)
+    return knz.TextClassifier(backbone, num_classes=2, dropout=0.0)
+
+
+def by_hand(model, inputs=IDS):
+    """The same classifier, layer by layer, all of Keras around each."""
+    words = model.backbone.token_embedding(inputs["token_ids"])
+    _, hidden = model.backbone.recurrent(words, mask=inputs["padding_mask"])
+    return numpy(model.output_dense(hidden))
+
+
+@torch_only
+def test_outputs_that_nobody_reads_are_left_out():
+    model = classifier()
+    asked = []
+    real = model.backbone.recurrent.call_without
+    object.__setattr__(
+        model.backbone.recurrent, "call_without", lambda unused, *x, **k: asked.append(unused) or real(unused, *x, **k)
+    )
+    found = numpy(model(IDS))
+    assert asked == [{0}], "of the classifier the sequence of outputs is no part"
+    np.testing.assert_allclose(found, by_hand(model), atol=1e-6)
+    assert model.backbone(IDS)["sequence_output"].shape == (3, 6, UNITS)
+    assert asked[-1] == set()
+    sequence, hidden = real({0}, ops.ones((2, 5, DIM)))
+    assert sequence is None
+    assert hidden.shape == (2, UNITS)
+
+
+@torch_only
+def test_inputs_become_what_the_model_was_built_for():
+    import torch
+
+    inputs = {"rows": keras.Input((DIM,), name="rows"), "column": keras.Input((1,), name="column")}
+    model = Quick(inputs, keras.layers.Dense(UNITS)(inputs["rows"]) * inputs["column"])
+    rows, column = torch.tensor(INPUTS[:, 0]), torch.ones(2, 1)
+    expected = numpy(model({"rows": rows, "column": column}))
+    for given in ({"rows": rows.double(), "column": column}, {"rows": rows, "column": column[:, 0]}):
+        found = model.call(given)
+        assert found.dtype == torch.float32
+        np.testing.assert_array_equal(numpy(found), expected)
+    with pytest.warns(UserWarning, match="doesn't match the expected structure"):  # as Keras does
+        model({"rows": rows, "column": column, "spare": column})
+
+
+def test_predicting_on_a_batch_is_what_keras_does():
+    model = classifier()
+    found = predict_on_batch(model, IDS)
+    assert isinstance(found, np.ndarray)
+    np.testing.assert_allclose(found, by_hand(model), atol=1e-6)
+    np.testing.assert_allclose(found, model.predict_on_batch(IDS), atol=1e-6)
+
+
+@torch_only
+def test_a_step_of_ones_own_is_taken():
+    class Doubled(Quick):
+        def predict_step(self, data):
+            x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+            return 2 * self(x, training=False)
+
+    inputs = keras.Input((DIM,))
+    outputs = keras.layers.Dense(UNITS)(inputs)
+    found = predict_on_batch(Doubled(inputs, outputs), INPUTS[:, 0])
+    np.testing.assert_allclose(found, 2 * predict_on_batch(Quick(inputs, outputs), INPUTS[:, 0]), atol=1e-6)

@@ -10,6 +10,7 @@ import pytest
 import keras_nlp_zoo as knz
 from tests.conftest import ODD_TEXTS
 from tests.contracts.cases import WRITERS, tiny_writer
+from tests.rewind import rewinder
 from tests.tasks.batches import Batches
 from tests.tasks.language_models import (
     TEXTS,
@@ -131,9 +132,10 @@ def test_the_loss_is_the_mean_over_real_tokens(pack, tokenizer):
 
 
 def test_datasets_train_as_lists_do(tokenizer):
-    results = []
+    model, results = shaken("gru", tokenizer), []
+    rewind = rewinder(model)
     for data in (TEXTS, Batches(TEXTS, batch_size=4), (batch for batch in Batches(TEXTS, batch_size=4))):
-        model = shaken("gru", tokenizer)
+        rewind()
         history = model.fit(data, batch_size=4, epochs=2, validation_split=0.25, seed=1, verbose=0).history
         results.append(history["loss"] + history["val_loss"] + history["val_perplexity"])
         assert history["loss"][1] < history["loss"][0]
@@ -159,9 +161,11 @@ def test_validation_data(tokenizer):
 def test_one_long_text(pack, tokenizer):
     """As one string; in rows, of which the last are held out."""
     text, results = " ".join(TEXTS), []
+    model = shaken("lstm", tokenizer, pack=pack)
+    model.compile(keras.optimizers.Adam(0.02))
+    rewind = rewinder(model)
     for data in (text, [text]):
-        model = shaken("lstm", tokenizer, pack=pack)
-        model.compile(keras.optimizers.Adam(0.02))
+        rewind()
         history = model.fit(data, batch_size=4, epochs=3, validation_split=0.3, seed=1, verbose=0).history
         results.append(history["loss"] + history["val_loss"])
         assert history["val_loss"][-1] < history["val_loss"][0]
@@ -172,9 +176,11 @@ def test_sample_weight_takes_texts_out(tokenizer):
     """A text of weight 0 might as well not be there, long as it may be."""
     texts = [TEXTS[0] * 2, TEXTS[1], TEXTS[2], TEXTS[3] * 3]
     weights, results = np.array([1.0, 0.0, 1.0, 0.0]), []
+    model = shaken("gru", tokenizer)
+    model.compile(keras.optimizers.SGD(0.5))
+    rewind = rewinder(model)
     for data, weight in ((texts, weights), (texts[::2], None), (Batches(texts, None, weights, batch_size=2), None)):
-        model = shaken("gru", tokenizer)
-        model.compile(keras.optimizers.SGD(0.5))
+        rewind()
         model.fit(data, batch_size=32, shuffle=False, sample_weight=weight, verbose=0)
         results.append(model.output_dense.get_weights()[1])
     moved = np.abs(results[0] - shaken("gru", tokenizer).output_dense.get_weights()[1]).max()
@@ -184,10 +190,11 @@ def test_sample_weight_takes_texts_out(tokenizer):
 
 
 def test_a_text_twice_as_heavy_is_there_twice(tokenizer):
-    results = []
+    model, results = shaken("gru", tokenizer), []
+    model.compile(keras.optimizers.SGD(0.5))
+    rewind = rewinder(model)
     for texts, weight in ((TEXTS[:3], [2.0, 1.0, 1.0]), ([TEXTS[0], *TEXTS[:3]], None)):
-        model = shaken("gru", tokenizer)
-        model.compile(keras.optimizers.SGD(0.5))
+        rewind()
         model.fit(texts, batch_size=32, shuffle=False, sample_weight=weight, verbose=0)
         results.append(model.output_dense.get_weights()[1])
     np.testing.assert_allclose(*results, atol=1e-6)

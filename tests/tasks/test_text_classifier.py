@@ -7,6 +7,7 @@ import pytest
 import keras_nlp_zoo as knz
 from keras_nlp_zoo.text.batching import BucketedBatches
 from tests.contracts.cases import LABELS, tiny
+from tests.rewind import rewinder
 from tests.tasks.batches import Batches
 
 
@@ -44,43 +45,41 @@ SOURCES = {
 }
 
 
-def counting(model):
-    """How many texts the tokenizer has read."""
-    tokenizer, count = model.preprocessor.tokenizer, [0]
-    original = tokenizer.tokenize
+@pytest.fixture(scope="module")
+def train(tokenizer, tmp_path_factory):
+    """Trains from one start, on arguments of `fit`: the losses, and how many texts the tokenizer has read."""
+    folder = tmp_path_factory.mktemp("tokenizer")
+    tokenizer.save_assets(folder)
+    instrumented = knz.Tokenizer.from_config(tokenizer.get_config())
+    instrumented.load_assets(folder)
+    original, read = instrumented.tokenize, []
 
     def tokenize(inputs, *args, **kwargs):
-        count[0] += len(inputs)
+        read.extend(inputs)
         return original(inputs, *args, **kwargs)
 
-    object.__setattr__(tokenizer, "tokenize", tokenize)
-    return count
+    object.__setattr__(instrumented, "tokenize", tokenize)
+    keras.utils.set_random_seed(0)
+    model = tiny("cnn", instrumented)
+    rewind = rewinder(model)
 
+    def train(*data, **kwargs):
+        rewind()
+        read.clear()
+        losses = model.fit(*data, epochs=3, verbose=0, seed=5, **kwargs).history["loss"]
+        return losses, len(read)
 
-@pytest.fixture
-def fresh(tokenizer, tmp_path):
-    """A tokenizer of one's own, which a test may instrument."""
-    tokenizer.save_assets(tmp_path)
-    again = knz.Tokenizer.from_config(tokenizer.get_config())
-    again.load_assets(tmp_path)
-    return again
+    return train
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_every_source_trains_alike_and_is_tokenised_once(source, fresh, reviews):
+def test_every_source_trains_alike_and_is_tokenised_once(source, train, reviews):
     texts, labels = reviews
-
-    def train(data, **kwargs):
-        keras.utils.set_random_seed(0)
-        model = tiny("cnn", fresh)
-        count = counting(model)
-        history = model.fit(*data, epochs=3, verbose=0, seed=5, **kwargs).history
-        return history["loss"], count[0]
-
-    expected, _ = train((texts, labels), batch_size=16)
+    expected, _ = train(texts, labels, batch_size=16)
     batched = {"batch_size": 16} if len(SOURCES[source](texts, labels)) == 2 else {}
-    losses, tokenised = train(SOURCES[source](texts, labels), **batched)
+    losses, tokenised = train(*SOURCES[source](texts, labels), **batched)
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    assert losses[-1] < losses[0]
     assert tokenised == len(texts)
 
 
