@@ -154,13 +154,14 @@ def test_inputs_become_what_the_model_was_built_for():
     import torch
 
     inputs = {"rows": keras.Input((DIM,), name="rows"), "column": keras.Input((1,), name="column")}
-    model = Quick(inputs, keras.layers.Dense(UNITS)(inputs["rows"]) * inputs["column"])
+    model = Quick(inputs, {"a": ops.absolute(inputs["rows"]), "b": inputs["rows"] * inputs["column"]})
     rows, column = torch.tensor(INPUTS[:, 0]), torch.ones(2, 1)
-    expected = numpy(model({"rows": rows, "column": column}))
+    expected = INPUTS[:, 0]
     for given in ({"rows": rows.double(), "column": column}, {"rows": rows, "column": column[:, 0]}):
         found = model.call(given)
-        assert found.dtype == torch.float32
-        np.testing.assert_array_equal(numpy(found), expected)
+        assert found["a"].dtype == torch.float32
+        np.testing.assert_array_equal(numpy(found["a"]), np.abs(expected))
+        np.testing.assert_array_equal(numpy(found["b"]), expected)
     with pytest.warns(UserWarning, match="doesn't match the expected structure"):  # as Keras does
         model({"rows": rows, "column": column, "spare": column})
 
