@@ -21,8 +21,9 @@ import keras
 
 import keras_nlp_zoo as knz
 
-# The paper drops three words in ten of texts that it trains on phrase by phrase; whole sentences alone take more.
-CONFIG = {"dnn": {"word_dropout": 0.5}}
+# The paper has three layers, drops three words in ten, and trains on every phrase; whole sentences alone, a few
+# thousand of them, are better served by this (cross-validation on sst2's training texts).
+CONFIG = {"dnn": {"num_layers": 1, "word_dropout": 0.5}}
 
 
 def main() -> None:

@@ -100,9 +100,9 @@ def classifier(name: str, vocabulary_size: int, head_dropout: float = 0.0, **con
 
 def tagger(vocabulary_size: int, num_classes: int) -> keras.Model:
     backbone = knz.models.LSTMBackbone(vocabulary_size, bidirectional=True, dropout=0.0)
-    logits = keras.layers.Dense(num_classes)(backbone.output["sequence_output"])
-    model = keras.Model(backbone.input, logits)
-    model.compile(knz.training.Adam(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model = knz.TokenClassifier(backbone, num_classes=num_classes, scheme=None, dropout=0.0)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)  # of padding too, as the peer's
+    model.compile(knz.training.Adam(1e-3), loss, weighted_metrics=[])
     return model
 
 
