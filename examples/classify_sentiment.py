@@ -21,9 +21,9 @@ import keras
 
 import keras_nlp_zoo as knz
 
-# The paper has three layers, drops three words in ten, and trains on every phrase; whole sentences alone, a few
-# thousand of them, are better served by this (cross-validation on sst2's training texts).
-CONFIG = {"dnn": {"num_layers": 1, "word_dropout": 0.5}}
+# The dnn of the paper has three layers and is trained on every phrase; a few thousand whole sentences are better served
+# by one, by more dropout, and by a learning rate that falls to zero (cross-validation on sst2's training texts).
+CONFIG = {"dnn": {"num_layers": 1, "dropout": 0.5, "word_dropout": 0.5}}
 
 
 def main() -> None:
@@ -62,7 +62,9 @@ def main() -> None:
         f"{model.count_params():,} parameters, backend {keras.backend.backend()}"
     )
     callbacks = []
-    if args.model != "dnn":
+    if args.model == "dnn":
+        model.compile(knz.training.AdamW(knz.training.WarmupDecay(5e-4, warmup=0.0), weight_decay=0.3))
+    else:
         callbacks.append(keras.callbacks.EarlyStopping("val_accuracy", patience=5, restore_best_weights=True))
     start = time.perf_counter()
     history = model.fit(

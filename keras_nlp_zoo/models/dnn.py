@@ -13,7 +13,7 @@ from keras_nlp_zoo.checks import check_rates, check_size_list, check_sizes
 from keras_nlp_zoo.layers import SequencePooling, TokenEmbedding, WordDropout
 from keras_nlp_zoo.layers.dense import Dense
 from keras_nlp_zoo.models.backbone import Backbone
-from keras_nlp_zoo.training import AdamW, WarmupDecay
+from keras_nlp_zoo.training import AdamW
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
@@ -48,7 +48,7 @@ class DNNBackbone(Backbone):
         hidden_dim: int | Sequence[int] = 300,
         num_layers: int = 3,
         word_dropout: float = 0.3,
-        dropout: float = 0.5,
+        dropout: float = 0.3,
         dtype: Any = None,
         **kwargs: Any,
     ):
@@ -91,8 +91,8 @@ class DNNBackbone(Backbone):
         self.dropout = dropout
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
-        """Adam with weight decay, its rate falling to zero: an average of words overfits before it has learnt."""
-        return AdamW(WarmupDecay(5e-4, warmup=0.0), weight_decay=0.3)
+        """Adam with weight decay: an average of words overfits before it has learnt."""
+        return AdamW(5e-4, weight_decay=0.3)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
