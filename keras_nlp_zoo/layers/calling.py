@@ -26,22 +26,6 @@ def _can_be_run(layer: Any) -> bool:
     return plain and layer.activity_regularizer is None
 
 
-def predict_on_batch(model: Any, batch: Any) -> Any:
-    """`model.predict_on_batch(batch)`, of ready arrays."""
-    own = any(getattr(type(model), name) is not getattr(keras.Model, name) for name in _PREDICTING)
-    if own or not _can_be_run(model) or model.jit_compile:
-        return model.predict_on_batch(batch)
-    import torch
-
-    with torch.no_grad():
-        outputs = run(model, keras.tree.map_structure(keras.ops.convert_to_tensor, batch), training=False)
-    return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
-
-
-# What a model may do otherwise than Keras, and then does.
-_PREDICTING = ("predict_step", "make_predict_function")
-
-
 class RunsItsLayers:
     """For a functional model, before its other bases: on PyTorch its layers are `run`, one after the other.
 
@@ -57,6 +41,13 @@ class RunsItsLayers:
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None, **kwargs: Any) -> Any:
         return self.call_without(frozenset(), inputs, training, mask, **kwargs)
+
+    def predict_step(self, *args: Any, **kwargs: Any) -> Any:
+        if not _can_be_run(self):
+            model: Any = super()
+            return model.predict_step(*args, **kwargs)
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(args[0])
+        return run(self, x, training=False)
 
     def call_without(
         self, unused: frozenset[int], inputs: Any, training: Any = None, mask: Any = None, **kwargs: Any

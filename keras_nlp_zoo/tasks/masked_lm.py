@@ -6,7 +6,6 @@ import keras
 import keras_hub
 import numpy as np
 
-from keras_nlp_zoo.layers.calling import predict_on_batch
 from keras_nlp_zoo.metrics import TokenAccuracy
 from keras_nlp_zoo.tasks.backbones import check_vocabulary, freeze_pooler, token_vectors
 from keras_nlp_zoo.tasks.labels import softmax
@@ -176,7 +175,7 @@ class MaskedLM(TextTask, keras_hub.models.MaskedLM):
         for indices, filled, length in batches_by_length(tokens.lengths, batch_size, reader.sequence_length):
             x = TextPreprocessor.pad(reader, tokens, filled, length)  # nothing more is hidden
             x["mask_positions"] = np.array([positions[i] + [0] * (most - len(positions[i])) for i in filled], "int32")
-            probabilities = softmax(predict_on_batch(self, x))
+            probabilities = softmax(self.predict_on_batch(x))
             for place, i in enumerate(indices.tolist()):
                 spans = [
                     span

@@ -7,7 +7,6 @@ import keras_hub
 import numpy as np
 from keras import ops
 
-from keras_nlp_zoo.layers.calling import predict_on_batch
 from keras_nlp_zoo.layers.dense import Dense
 from keras_nlp_zoo.layers.softmax import HIDDEN_SCORE
 from keras_nlp_zoo.tasks.backbones import check_vocabulary, freeze_pooler, token_vectors
@@ -183,7 +182,7 @@ class QuestionAnswering(TextTask, keras_hub.models.Task):
         nothing = np.full(len(encoded.offsets), np.inf)
         lengths = encoded.rows.lengths
         for indices, filled, length in batches_by_length(lengths, batch_size, self.preprocessor.sequence_length):
-            logits = predict_on_batch(self, self.preprocessor.pad(encoded.rows, filled, length)).astype("float64")
+            logits = self.predict_on_batch(self.preprocessor.pad(encoded.rows, filled, length)).astype("float64")
             for i, row in enumerate(indices):
                 window = encoded.windows[row]
                 nothing[window.example] = min(nothing[window.example], logits[i, 0].sum())

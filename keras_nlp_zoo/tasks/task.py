@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_nlp_zoo.layers.calling import RunsItsLayers, predict_on_batch
+from keras_nlp_zoo.layers.calling import RunsItsLayers
 from keras_nlp_zoo.tasks.presets import PresetTask
 from keras_nlp_zoo.tasks.reading import TextReading, weighted
 from keras_nlp_zoo.tasks.slices import batches_to_train, can_be_sliced, number_of_batches, slices
@@ -218,7 +218,7 @@ class TextTask(RunsItsLayers, TextReading, PresetTask):
         outputs = []
         bar = keras.utils.Progbar(number_of_batches(x, batch_size)) if verbose == "auto" or verbose else None
         for batch in slices(x, batch_size):
-            outputs.append(predict_on_batch(self, batch))
+            outputs.append(self.predict_on_batch(batch))
             if bar is not None:
                 bar.add(1)
         return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *outputs)

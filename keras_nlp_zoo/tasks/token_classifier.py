@@ -7,7 +7,6 @@ import keras
 import keras_hub
 import numpy as np
 
-from keras_nlp_zoo.layers.calling import predict_on_batch
 from keras_nlp_zoo.layers.crf import CRF, CRFDecoder
 from keras_nlp_zoo.layers.dense import Dense
 from keras_nlp_zoo.metrics import TokenAccuracy
@@ -239,7 +238,7 @@ class TokenClassifier(LabelledHead, TextTask, keras_hub.models.Task):
     def _decode(self, x: Any, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The best tags `(batch, length)`, and their probabilities."""
         if self.crf_layer is None:
-            probabilities = softmax(predict_on_batch(self, x))
+            probabilities = softmax(self.predict_on_batch(x))
             tags = probabilities.argmax(axis=-1)
         else:
             if self._decoder is None:

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 import keras_nlp_zoo as knz
-from keras_nlp_zoo.layers.calling import RunsItsLayers, predict_on_batch, run
+from keras_nlp_zoo.layers.calling import RunsItsLayers, run
 from keras_nlp_zoo.layers.dense import Dense
 
 DIM, UNITS = 4, 3
@@ -166,22 +166,22 @@ def test_inputs_become_what_the_model_was_built_for():
         model({"rows": rows, "column": column, "spare": column})
 
 
-def test_predicting_on_a_batch_is_what_keras_does():
-    model = classifier()
-    found = predict_on_batch(model, IDS)
-    assert isinstance(found, np.ndarray)
-    np.testing.assert_allclose(found, by_hand(model), atol=1e-6)
-    np.testing.assert_allclose(found, model.predict_on_batch(IDS), atol=1e-6)
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_predicting_is_calling(dtype):
+    quick, slow = pair(dtype=dtype)
+    assert_same(quick.predict_on_batch(INPUTS), slow.predict_on_batch(INPUTS))
+    found = quick.predict(INPUTS, verbose=0)
+    assert_same(found, slow.predict(INPUTS, verbose=0))
+    assert all(isinstance(array, np.ndarray) for array in found.values())
 
 
 @torch_only
-def test_a_step_of_ones_own_is_taken():
-    class Doubled(Quick):
-        def predict_step(self, data):
-            x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-            return 2 * self(x, training=False)
-
-    inputs = keras.Input((DIM,))
-    outputs = keras.layers.Dense(UNITS)(inputs)
-    found = predict_on_batch(Doubled(inputs, outputs), INPUTS[:, 0])
-    np.testing.assert_allclose(found, 2 * predict_on_batch(Quick(inputs, outputs), INPUTS[:, 0]), atol=1e-6)
+def test_predicting_skips_the_call_and_keeps_no_gradient(monkeypatch):
+    model, seen = classifier(), []
+    real = model.call
+    monkeypatch.setattr(type(model), "__call__", lambda *x, **k: pytest.fail("Keras was asked"))
+    object.__setattr__(model, "call", lambda *x, **k: seen.append(real(*x, **k)) or seen[-1])
+    found = model.predict(IDS, verbose=0)
+    monkeypatch.undo()
+    assert not seen[0].requires_grad
+    np.testing.assert_allclose(found, by_hand(model), atol=1e-6)
