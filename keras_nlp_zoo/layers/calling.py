@@ -43,6 +43,7 @@ class RunsItsLayers:
         return self.call_without(frozenset(), inputs, training, mask, **kwargs)
 
     def predict_step(self, *args: Any, **kwargs: Any) -> Any:
+        # What Keras does around the call of a model takes 1 ms, longer than a small network takes for a batch.
         if not _can_be_run(self):
             model: Any = super()
             return model.predict_step(*args, **kwargs)
@@ -52,6 +53,7 @@ class RunsItsLayers:
     def call_without(
         self, unused: frozenset[int], inputs: Any, training: Any = None, mask: Any = None, **kwargs: Any
     ) -> Any:
+        """As `call`, with None for each output whose number, among all of them flat, is in `unused`."""
         hung = mask is not None and any(one is not None for one in keras.tree.flatten(mask))
         if keras.backend.backend() != "torch" or hung or kwargs:
             model: Any = super()
