@@ -206,6 +206,9 @@ class TextTask(RunsItsLayers, TextReading, PresetTask):
     # Keras's own methods, past the pipeline of KerasHub, which tokenises anew in every epoch and never shuffles.
 
     def _ready_fit(self, **kwargs: Any) -> Any:
+        # Where TensorFlow finds variables made while it traces a step, it traces the step a second time.
+        if self.optimizer is not None and not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
         return keras.Model.fit(self, **kwargs)
 
     def _ready_evaluate(self, **kwargs: Any) -> Any:

@@ -247,6 +247,22 @@ def test_one_batch_calls(tokenizer, reviews):
         model(texts)
 
 
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="PyTorch runs each step as it is written")
+@pytest.mark.parametrize("arguments", [{}, {"optimizer": "sgd"}])
+def test_a_step_of_training_is_traced_once(arguments, tokenizer, reviews):
+    model = tiny("dnn", tokenizer)
+    model.compile(**arguments)
+    step, traces = model.train_step, []
+
+    def train_step(*args):
+        traces.append(args)
+        return step(*args)
+
+    model.train_step = train_step
+    model.fit(*reviews, batch_size=64, epochs=2, verbose=0)
+    assert len(traces) == 1
+
+
 def test_classify(tokenizer):
     model = tiny("cnn", tokenizer)
     logits = model.predict(["the plot", "dull"], verbose=0).astype("float64")
