@@ -8,6 +8,8 @@ from keras import ops
 BACKEND = keras.backend.backend()
 if BACKEND == "torch":
     from keras_nlp_zoo import adam_torch
+elif BACKEND == "tensorflow":
+    from keras_nlp_zoo import adam_tensorflow
 
 __all__ = [
     "Adam",
@@ -201,11 +203,12 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
 
 # mypy does not know what a mixin is mixed into: an Adam of Keras, whose methods `super()` finds.
 class _SameSteps:
-    """Makes an Adam of Keras right on TensorFlow and fast on PyTorch.
+    """Makes an Adam of Keras right on TensorFlow, fast on PyTorch, and learn in bfloat16.
 
     On TensorFlow the gradient of Keras's `Embedding` is a list of rows, ten for a token that stands in the batch ten
     times. Keras squares and clips these rows as they are; here those of one token are summed first. On PyTorch a step
-    is one pass over the weights (`adam_torch.py`).
+    is one pass over the weights (`adam_torch.py`). In bfloat16 the 0.999 of the second moment is 1, and the rate that
+    Keras corrects with it 0: here it is corrected in float32.
     """
 
     # mypy cannot know what `super()` is here: this is mixed in before an optimizer, hence `type: ignore[misc]`.
@@ -225,8 +228,25 @@ class _SameSteps:
     def _backend_update_step(self: Any, grads: Any, trainable_variables: Any, learning_rate: Any) -> None:
         if BACKEND == "torch" and not self.amsgrad:
             adam_torch.step(self, grads, trainable_variables, learning_rate)
+            return
+        if not self.amsgrad:
+            taken = ops.cast(self.iterations + 1, "float32")
+            first, second = (1.0 - ops.power(beta, taken) for beta in (self.beta_1, self.beta_2))
+            learning_rate = ops.cast(learning_rate, "float32") * ops.sqrt(second) / first
+        super()._backend_update_step(grads, trainable_variables, learning_rate)  # type: ignore[misc]
+
+    def update_step(self: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        if self.amsgrad:
+            super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]
+        elif BACKEND == "tensorflow" and keras.backend.standardize_dtype(variable.dtype) == "float32":
+            adam_tensorflow.update(self, gradient, variable, learning_rate)
         else:
-            super()._backend_update_step(grads, trainable_variables, learning_rate)  # type: ignore[misc]
+            gradient, rate = (ops.cast(value, variable.dtype) for value in (gradient, learning_rate))
+            place = self._get_variable_index(variable)
+            m, v = self._momentums[place], self._velocities[place]
+            self.assign_add(m, ops.subtract(gradient, m) * (1 - self.beta_1))
+            self.assign_add(v, ops.subtract(ops.square(gradient), v) * (1 - self.beta_2))
+            self.assign_sub(variable, ops.multiply(m, rate) / (ops.sqrt(v) + self.epsilon))
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")

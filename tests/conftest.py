@@ -12,6 +12,7 @@ import pytest
 
 import keras_nlp_zoo as knz
 
+
 def pytest_collection_modifyitems(items):
     """The longest test first: begun last, the other process would wait for it."""
     items.sort(key=lambda item: item.name != "test_blocks_run")

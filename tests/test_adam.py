@@ -45,6 +45,20 @@ def test_steps_are_those_of_the_paper(scale, decay, clip):
         np.testing.assert_allclose(keras.ops.convert_to_numpy(variable), expected, atol=2e-6)
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("name", ["Adam", "AdamW"])
+def test_learns_in_half_precision(name, dtype):
+    """Where the second moment's 0.999 rounds to 1."""
+    start, grads = [np.ones(3, "float32")], [[np.array([1.0, -2.0, 3.0])]] * 3
+    variable = keras.Variable(start[0], dtype=dtype)
+    optimizer = getattr(knz.training, name)(0.1, **({"weight_decay": 0.0} if name == "AdamW" else {}))
+    for (grad,) in grads:
+        optimizer.apply([keras.ops.convert_to_tensor(grad, dtype)], [variable])
+    (expected,) = formula(start, grads, 0.1)
+    found = keras.ops.convert_to_numpy(keras.ops.cast(variable, "float32"))
+    np.testing.assert_allclose(found, expected, atol=0.02)  # three steps of 0.1, and bfloat16 has 8 bits
+
+
 def test_accumulated_gradients_are_steps_of_their_mean():
     random = np.random.default_rng(0)
     start = [random.normal(size=shape).astype("float32") for shape in SHAPES]
