@@ -31,6 +31,8 @@ def test_trains_in_every_precision(name, dtype, tokenizer, reviews):
     texts = [" ".join(text.split()[:8]) for text in reviews[0][:16]]
     history = model.fit(texts, reviews[1][:16], epochs=2, verbose=0).history
     assert np.isfinite(history["loss"]).all()
+    if dtype == "bfloat16":  # the scale of mixed_float16 begins so high that the first steps are left out
+        assert history["loss"][1] != history["loss"][0], "it does not learn"
     logits = keras.ops.cast(model(model.preprocessor([*texts[:3], ""])), "float32")
     assert np.isfinite(keras.ops.convert_to_numpy(logits)).all()
     assert keras.backend.standardize_dtype(model.output.dtype) == dtype.removeprefix("mixed_")
