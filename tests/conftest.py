@@ -12,6 +12,12 @@ import pytest
 
 import keras_nlp_zoo as knz
 
+# The graphs of tests run a few times: making them fast takes longer (on JAX the same is said by flags, in tox.ini).
+if keras.backend.backend() == "tensorflow":
+    import tensorflow
+
+    tensorflow.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
 
 def pytest_collection_modifyitems(items):
     """The longest test first: begun last, the other process would wait for it."""
@@ -50,12 +56,12 @@ def _fixed_seed(request):
 def _fewer_loops_to_compile(request, monkeypatch):
     """Recurrent layers read padded texts in four stages, each a loop of its own, and tests mostly wait for compiling.
 
-    Two stages are the same code; tests/layers, which is about these loops, and `parity` read in four.
+    One stage is the same code; tests/layers, which is about these loops, and `parity` read in four.
     """
     if keras.backend.backend() != "torch" and "tests/layers" not in request.node.nodeid:
         from keras_nlp_zoo.layers import recurrent_kernels_xla
 
-        monkeypatch.setattr(recurrent_kernels_xla, "STAGES", 2)
+        monkeypatch.setattr(recurrent_kernels_xla, "STAGES", 1)
 
 
 @pytest.fixture(autouse=True, scope="module")
