@@ -12,12 +12,6 @@ import pytest
 
 import keras_nlp_zoo as knz
 
-# The graphs of tests run a few times: making them fast takes longer (on JAX the same is said by flags, in tox.ini).
-if keras.backend.backend() == "tensorflow":
-    import tensorflow
-
-    tensorflow.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-
 
 def pytest_collection_modifyitems(items):
     """The longest test first: begun last, the other process would wait for it."""
