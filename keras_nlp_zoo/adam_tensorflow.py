@@ -1,7 +1,7 @@
-"""Adam on TensorFlow: the library's kernel, one operation for each weight.
+"""Adam on TensorFlow: the library's fused kernel, one pass over each weight.
 
-Keras's makes some twenty, and before its first step a `fit` makes a graph of them: for the small models of the tests
-that takes 15% to 20% longer.
+Keras's takes some twenty operations, which nothing joins on a CPU: a dnn with a table of 20,000 words trains at half the
+speed with them (100 batches in 2.2 s, in 1.1 with this), and its first step is traced for longer.
 """
 
 from typing import Any
