@@ -1,7 +1,7 @@
 """Adam on TensorFlow: the library's fused kernel, one pass over each weight.
 
-Keras's takes some twenty operations, which nothing joins on a CPU: a dnn with a table of 20,000 words trains at half the
-speed with them (100 batches in 2.2 s, in 1.1 with this), and its first step is traced for longer.
+Keras's takes some twenty operations, which nothing joins on a CPU: a dnn with a table of 20,000 words trains at half
+the speed with them (100 batches in 2.2 s, in 1.1 with this), and its first step is traced for longer.
 """
 
 from typing import Any
