@@ -18,12 +18,13 @@ from keras_nlp_zoo.datasets.questions import XQUAD
 from keras_nlp_zoo.datasets.readers import read_conll, read_squad
 from keras_nlp_zoo.datasets.reversal import REVERSAL
 from keras_nlp_zoo.datasets.reviews import REVIEWS
+from keras_nlp_zoo.datasets.small_talk import SMALL_TALK
 from keras_nlp_zoo.datasets.tagged import GUM_NER
 from keras_nlp_zoo.datasets.texts import TINYSHAKESPEARE
 from keras_nlp_zoo.naming import suggest
 
 _REAL = (MR, TREC, SST2, MULTI30K, KOREAN_CHATBOT, GUM_NER, XQUAD, TINYSHAKESPEARE)
-_GENERATED = (REVIEWS, DATES, REVERSAL, ENTITIES, FACTS)
+_GENERATED = (REVIEWS, DATES, REVERSAL, SMALL_TALK, ENTITIES, FACTS)
 _CORPORA = {corpus.name: corpus for corpus in _REAL + _GENERATED}
 
 __all__ = ["Corpus", "File", "info", "list", "load", "read_conll", "read_squad"]

@@ -1,5 +1,6 @@
 from keras_nlp_zoo.layers.attention_decoder import AttentionDecoder
 from keras_nlp_zoo.layers.crf import CRF
+from keras_nlp_zoo.layers.dropout import Dropout
 from keras_nlp_zoo.layers.pooling import SequencePooling
 from keras_nlp_zoo.layers.positions import PositionEncoding
 from keras_nlp_zoo.layers.recurrent import GRU, LSTM, RNN
@@ -15,6 +16,7 @@ __all__ = [
     "LSTM",
     "RNN",
     "AttentionDecoder",
+    "Dropout",
     "PositionEncoding",
     "SequencePooling",
     "TokenEmbedding",

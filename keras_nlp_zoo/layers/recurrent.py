@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_nlp_zoo.layers.dropout import Dropout
 from keras_nlp_zoo.layers.recurrent_kernels import recurrent, step
 
 
@@ -75,7 +76,7 @@ class Recurrent(keras.layers.Layer):
         self.backward_readers = [
             self._make_reader(f"backward_{i}", True) for i in range(num_layers if bidirectional else 0)
         ]
-        self.dropouts = [keras.layers.Dropout(dropout, dtype=self.dtype_policy) for _ in range(num_layers - 1)]
+        self.dropouts = [Dropout(dropout, dtype=self.dtype_policy) for _ in range(num_layers - 1)]
 
     def _make_reader(self, name: str, reverse: bool) -> "Reader":
         return Reader(self.kind, self.units, reverse, dtype=self.dtype_policy, name=name)

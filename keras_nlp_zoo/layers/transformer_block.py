@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_nlp_zoo.layers.calling import run
 from keras_nlp_zoo.layers.dense import Dense
+from keras_nlp_zoo.layers.dropout import Dropout
 from keras_nlp_zoo.layers.softmax import HIDDEN_SCORE, softmax
 
 
@@ -41,7 +42,7 @@ class Block(keras.layers.Layer):
         self.feedforward_norm = self._make_norm("feedforward_norm", layer_norm_epsilon)
         self.dropout_layer = None
         if dropout:
-            self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+            self.dropout_layer = Dropout(dropout, dtype=self.dtype_policy, name="dropout")
 
     def _make_norm(self, name: str, epsilon: float) -> Any:
         return keras.layers.LayerNormalization(epsilon=epsilon, dtype=self.dtype_policy, name=name)

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_nlp_zoo.layers.dropout import draw_kept
+
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
 class WordDropout(keras.layers.Layer):
@@ -39,8 +41,8 @@ class WordDropout(keras.layers.Layer):
     def call(self, padding_mask: Any, training: bool = False) -> Any:
         if not training or self.rate == 0:
             return padding_mask
-        draw = keras.random.uniform(ops.shape(padding_mask), dtype="float32", seed=self.seed_generator)
-        return padding_mask * ops.cast(draw >= self.rate, padding_mask.dtype)
+        kept = draw_kept(ops.shape(padding_mask), self.rate, self.seed_generator)
+        return padding_mask * ops.cast(kept, padding_mask.dtype)
 
     def compute_output_shape(self, padding_mask_shape: Any) -> Any:
         return padding_mask_shape

@@ -7,6 +7,7 @@ import keras_hub
 
 from keras_nlp_zoo.layers.activations import activation_name, get_activation
 from keras_nlp_zoo.layers.calling import RunsItsLayers
+from keras_nlp_zoo.layers.dropout import Dropout
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
@@ -66,6 +67,9 @@ class BertBackbone(RunsItsLayers, keras_hub.models.BertBackbone):
         self.activation = get_activation(activation)
         self.layer_norm_epsilon = layer_norm_epsilon
         # KerasHub's constructor leaves no choice. A layer's own attribute too, so that config and computation agree.
+        for layer in self._flatten_layers():
+            if type(layer) is keras.layers.Dropout:
+                layer.__class__ = Dropout
         self.embeddings_layer_norm.epsilon = layer_norm_epsilon
         for layer in self.transformer_layers:
             layer.activation = layer._feedforward_intermediate_dense.activation = self.activation

@@ -12,6 +12,7 @@ import keras
 
 from keras_nlp_zoo.checks import check_rates, check_size_list, check_sizes
 from keras_nlp_zoo.layers import TokenEmbedding
+from keras_nlp_zoo.layers.dropout import Dropout
 from keras_nlp_zoo.models.backbone import Backbone
 
 
@@ -56,7 +57,7 @@ class CNNBackbone(Backbone):
 
         # === Layers ===
         self.token_embedding = TokenEmbedding(vocabulary_size, embedding_dim, dtype=dtype, name="embedding")
-        self.dropout_layer = keras.layers.Dropout(dropout, dtype=dtype, name="dropout")
+        self.dropout_layer = Dropout(dropout, dtype=dtype, name="dropout")
         self.drop_padding = keras.layers.Multiply(dtype=dtype, name="drop_padding")
         self.convolutions = [
             keras.layers.Conv1D(filters, size, padding="same", activation="relu", dtype=dtype, name=f"width_{size}")

@@ -12,6 +12,7 @@ import keras
 from keras_nlp_zoo.checks import check_rates, check_size_list, check_sizes
 from keras_nlp_zoo.layers import SequencePooling, TokenEmbedding, WordDropout
 from keras_nlp_zoo.layers.dense import Dense
+from keras_nlp_zoo.layers.dropout import Dropout
 from keras_nlp_zoo.models.backbone import Backbone
 from keras_nlp_zoo.training import AdamW
 
@@ -70,7 +71,7 @@ class DNNBackbone(Backbone):
         self.dense_layers = [
             Dense(width, activation="relu", dtype=dtype, name=f"dense_{i}") for i, width in enumerate(widths)
         ]
-        self.dropout_layer = keras.layers.Dropout(dropout, dtype=dtype, name="dropout")
+        self.dropout_layer = Dropout(dropout, dtype=dtype, name="dropout")
 
         # === Functional ===
         inputs = self.text_inputs()

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_nlp_zoo.checks import check_rates, check_sizes
 from keras_nlp_zoo.layers import TokenEmbedding
+from keras_nlp_zoo.layers.dropout import Dropout
 from keras_nlp_zoo.models.backbone import Backbone
 from keras_nlp_zoo.training import Adam
 
@@ -51,7 +52,7 @@ class RecurrentBackbone(Backbone):
 
         # === Layers ===
         self.token_embedding = TokenEmbedding(vocabulary_size, embedding_dim, dtype=dtype, name="embedding")
-        self.dropout_layer = keras.layers.Dropout(dropout, dtype=dtype, name="dropout")
+        self.dropout_layer = Dropout(dropout, dtype=dtype, name="dropout")
         self.recurrent = self.recurrent_layer(
             hidden_dim,
             num_layers=num_layers,

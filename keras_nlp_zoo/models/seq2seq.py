@@ -13,6 +13,7 @@ from keras import ops
 from keras_nlp_zoo.checks import check_rates, check_sizes
 from keras_nlp_zoo.layers import AttentionDecoder, TokenEmbedding
 from keras_nlp_zoo.layers.dense import Dense
+from keras_nlp_zoo.layers.dropout import Dropout
 from keras_nlp_zoo.layers.recurrent import CELLS
 from keras_nlp_zoo.layers.softmax import masked_softmax
 from keras_nlp_zoo.models.encoder_decoder import EncoderDecoderBackbone
@@ -105,9 +106,9 @@ class Seq2SeqBackbone(EncoderDecoderBackbone):
             self.encoder_embedding = TokenEmbedding(
                 vocabulary_size, embedding_dim, dtype=dtype, name="encoder_embedding"
             )
-        self.encoder_dropout = keras.layers.Dropout(dropout, dtype=dtype, name="encoder_dropout")
-        self.decoder_dropout = keras.layers.Dropout(dropout, dtype=dtype, name="decoder_dropout")
-        self.output_dropout = keras.layers.Dropout(dropout, dtype=dtype, name="output_dropout")
+        self.encoder_dropout = Dropout(dropout, dtype=dtype, name="encoder_dropout")
+        self.decoder_dropout = Dropout(dropout, dtype=dtype, name="decoder_dropout")
+        self.output_dropout = Dropout(dropout, dtype=dtype, name="output_dropout")
         self.encoder = recurrent(
             hidden_dim, num_layers=num_layers, bidirectional=bidirectional, name="encoder", **options
         )

@@ -11,6 +11,7 @@ from keras import ops
 
 from keras_nlp_zoo.layers import PositionEncoding, TokenEmbedding, TransformerDecoder, TransformerEncoder
 from keras_nlp_zoo.layers.activations import activation_name, get_activation
+from keras_nlp_zoo.layers.dropout import Dropout
 from keras_nlp_zoo.models.encoder_decoder import EncoderDecoderBackbone
 from keras_nlp_zoo.models.transformer_parts import (
     LORA_LAYER_NAMES,
@@ -98,8 +99,8 @@ class TransformerBackbone(EncoderDecoderBackbone):
             self.encoder_embedding = self._make_embedding(vocabulary_size, hidden_dim, dtype, "encoder_embedding")
         self.encoder_positions = PositionEncoding(max_sequence_length, positions, dtype=dtype, name="encoder_positions")
         self.decoder_positions = PositionEncoding(max_sequence_length, positions, dtype=dtype, name="decoder_positions")
-        self.encoder_dropout = keras.layers.Dropout(dropout, dtype=dtype, name="encoder_dropout")
-        self.decoder_dropout = keras.layers.Dropout(dropout, dtype=dtype, name="decoder_dropout")
+        self.encoder_dropout = Dropout(dropout, dtype=dtype, name="encoder_dropout")
+        self.decoder_dropout = Dropout(dropout, dtype=dtype, name="decoder_dropout")
         options = {
             "num_layers": num_layers,
             "num_heads": num_heads,

@@ -20,6 +20,7 @@ from keras_nlp_zoo.layers import (
     TransformerEncoder,
 )
 from keras_nlp_zoo.layers.activations import activation_name, get_activation
+from keras_nlp_zoo.layers.dropout import Dropout
 from keras_nlp_zoo.layers.positions import KINDS, UNSCALED_DEVIATION
 from keras_nlp_zoo.models.backbone import Backbone
 from keras_nlp_zoo.training import AdamW
@@ -87,7 +88,7 @@ class TransformerPart(Backbone):
         self.position_encoding = PositionEncoding(
             max_sequence_length, positions, scale_embeddings, dtype=dtype, name="positions"
         )
-        self.dropout_layer = keras.layers.Dropout(dropout, dtype=dtype, name="dropout")
+        self.dropout_layer = Dropout(dropout, dtype=dtype, name="dropout")
         self.stack = self.make_stack(
             num_layers=num_layers,
             num_heads=num_heads,

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_nlp_zoo.layers.dense import Dense
+from keras_nlp_zoo.layers.dropout import Dropout
 from keras_nlp_zoo.layers.softmax import HIDDEN_SCORE
 from keras_nlp_zoo.tasks.backbones import check_vocabulary, freeze_pooler, token_vectors
 from keras_nlp_zoo.tasks.task import TextTask, unless_auto
@@ -83,7 +84,7 @@ class QuestionAnswering(TextTask, keras_hub.models.Task):
         # === Layers ===
         self.backbone = freeze_pooler(backbone)
         self.preprocessor = preprocessor
-        self.output_dropout = keras.layers.Dropout(dropout, dtype=dtype, name="reader_dropout")
+        self.output_dropout = Dropout(dropout, dtype=dtype, name="reader_dropout")
         self.output_dense = Dense(2, dtype=dtype, name="logits")
 
         # === Functional ===

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_nlp_zoo.layers import SequencePooling
 from keras_nlp_zoo.layers.dense import Dense
+from keras_nlp_zoo.layers.dropout import Dropout
 from keras_nlp_zoo.naming import suggest
 from keras_nlp_zoo.tasks.backbones import check_vocabulary, default_dropout
 from keras_nlp_zoo.tasks.labels import LabelledHead, check_labels, softmax
@@ -67,7 +68,7 @@ class TextClassifier(LabelledHead, TextTask, keras_hub.models.TextClassifier):
         # === Layers ===
         self.backbone = backbone
         self.preprocessor = preprocessor
-        self.output_dropout = keras.layers.Dropout(dropout, dtype=dtype, name="classifier_dropout")
+        self.output_dropout = Dropout(dropout, dtype=dtype, name="classifier_dropout")
         self.output_dense = Dense(num_classes, activation=activation, dtype=dtype, name="logits")
 
         # === Functional ===

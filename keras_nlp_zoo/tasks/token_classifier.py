@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_nlp_zoo.layers.crf import CRF, CRFDecoder
 from keras_nlp_zoo.layers.dense import Dense
+from keras_nlp_zoo.layers.dropout import Dropout
 from keras_nlp_zoo.metrics import TokenAccuracy
 from keras_nlp_zoo.tasks.backbones import check_vocabulary, default_dropout, freeze_pooler, token_vectors
 from keras_nlp_zoo.tasks.labels import LabelledHead, check_labels, softmax
@@ -90,7 +91,7 @@ class TokenClassifier(LabelledHead, TextTask, keras_hub.models.Task):
         # === Layers ===
         self.backbone = freeze_pooler(backbone)
         self.preprocessor = preprocessor
-        self.output_dropout = keras.layers.Dropout(dropout, dtype=dtype, name="tagger_dropout")
+        self.output_dropout = Dropout(dropout, dtype=dtype, name="tagger_dropout")
         self.output_dense = Dense(number, dtype=dtype, name="logits")
         self.crf_layer = CRF(dtype="float32", name="crf") if crf else None
 
