@@ -12,6 +12,10 @@ import keras_nlp_zoo as knz
 
 pytestmark = pytest.mark.examples
 ROOT = pathlib.Path(__file__).parent.parent
+# All but claims.py, which takes minutes by nature, and what it imports.
+SCRIPTS = sorted(path.name for path in (ROOT / "examples").glob("*.py") if not path.name.startswith("claims"))
+# Two minutes on two cores; `tox -e examples` runs two tests at once, of one thread each.
+SECONDS = 240 if os.environ.get("OMP_NUM_THREADS") == "1" else 120
 
 
 @pytest.fixture(params=["jax", "tensorflow", "torch"], autouse=True)
@@ -20,7 +24,7 @@ def backend(request, monkeypatch):
     return request.param
 
 
-def run(script, *arguments, cwd):
+def run(script, *arguments, cwd, timeout=None):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, str(ROOT / "examples" / script), *map(str, arguments)],
@@ -28,10 +32,19 @@ def run(script, *arguments, cwd):
         cwd=cwd,
         capture_output=True,
         text=True,
+        timeout=timeout,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_as_it_stands(script, tmp_path, monkeypatch):
+    """Without arguments, corpora or a network."""
+    monkeypatch.delenv("KERAS_NLP_ZOO_DATA", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
+    assert run(script, cwd=tmp_path, timeout=SECONDS)
 
 
 def test_quickstart(tmp_path):
