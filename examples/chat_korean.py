@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--model", default="attention", choices=LARGE)
     parser.add_argument("--dataset", default="small_talk", choices=QUESTIONS)
     parser.add_argument("--corpus", metavar="FILE", help="questions and answers of your own")
-    parser.add_argument("--epochs", type=int, help="8 of small talk, 15 otherwise")
+    parser.add_argument("--epochs", type=int, help="6 of small talk, 15 otherwise")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--beams", type=int, default=4)
     parser.add_argument("--interactive", action="store_true", help="go on with questions from the keyboard")
@@ -58,14 +58,14 @@ def main() -> None:
     config = (SMALL if invented else LARGE)[args.model]
     model = knz.create_model(args.model, tokenizer=tokenizer, sequence_length=32, **config)
     model.compile(
-        knz.training.Adam(2e-3 if invented else 5e-4, global_clipnorm=1.0),
+        knz.training.Adam(3e-3 if invented else 5e-4, global_clipnorm=1.0),
         loss=knz.training.TokenCrossentropy(label_smoothing=0.1),
         weighted_metrics=[knz.metrics.TokenAccuracy(), knz.metrics.Perplexity()],
         sampler=knz.samplers.BeamSearch(args.beams) if args.beams > 1 else "greedy",
     )
     print(f"{args.model}, {len(train['encoder_text']):,} pairs, {model.count_params():,} parameters")
     stopping = keras.callbacks.EarlyStopping("val_perplexity", mode="min", patience=3, restore_best_weights=True)
-    epochs = args.epochs or (8 if invented else 15)
+    epochs = args.epochs or (6 if invented else 15)
     model.fit(train, validation_data=(validation, None), batch_size=64, epochs=epochs, callbacks=[stopping], verbose=2)
     print(f"test perplexity {model.evaluate(test, verbose=0, return_dict=True)['perplexity']:.1f}")
     if invented:
@@ -82,7 +82,7 @@ def main() -> None:
 def read(dataset: str, corpus: str | None) -> list[dict[str, list[str]]]:
     """Pairs to learn from, to stop by and to be tested on; of a file nine tenths, a twentieth and a twentieth."""
     if corpus is None:
-        sizes = {"train": 4000, "validation": 400, "test": 400}
+        sizes = {"train": 2500, "validation": 200, "test": 400}
         return [
             knz.datasets.load(dataset, split=split, **({"size": size} if dataset == "small_talk" else {}))[0]
             for split, size in sizes.items()

@@ -60,7 +60,7 @@ def learning_curves(histories: Mapping[str, Any], path: Any = None, metric: str 
         axis.xaxis.get_major_locator().set_params(integer=True)
     axes[1].plot([], [], "--", color="grey", label="training")
     axes[1].plot([], [], color="grey", label="unseen")
-    axes[1].legend()
+    figure.legend(*axes[1].get_legend_handles_labels(), loc="outside right center")  # nothing lies beneath it
     if path is not None:
         figure.savefig(path, dpi=120)
     return figure
