@@ -66,11 +66,12 @@ class BertBackbone(RunsItsLayers, keras_hub.models.BertBackbone):
         )
         self.activation = get_activation(activation)
         self.layer_norm_epsilon = layer_norm_epsilon
-        # KerasHub's constructor leaves no choice. A layer's own attribute too, so that config and computation agree.
+        # KerasHub's constructor leaves no choice in what follows.
         for layer in self._flatten_layers():
             if type(layer) is keras.layers.Dropout:
-                layer.__class__ = Dropout
+                layer.__class__ = Dropout  # the graph holds these layers: others in their place would not be called
         self.embeddings_layer_norm.epsilon = layer_norm_epsilon
+        # A layer's own attribute too, so that config and computation agree.
         for layer in self.transformer_layers:
             layer.activation = layer._feedforward_intermediate_dense.activation = self.activation
             layer.layer_norm_epsilon = layer_norm_epsilon
