@@ -59,6 +59,17 @@ def split_of(text: str) -> str:
     return "test" if remainder == 9 else "validation" if remainder == 8 else "train"
 
 
+def draw_pairs(draw: Callable[[], tuple[str, str, str]], split: str, size: int) -> tuple[dict[str, list[str]], None]:
+    """`size` pairs of a split, as `fit` takes them; `draw` gives what decides on the split, a source and a target."""
+    pairs: dict[str, list[str]] = {"encoder_text": [], "decoder_text": []}
+    while len(pairs["encoder_text"]) < size:
+        key, source, target = draw()
+        if split_of(key) == split:
+            pairs["encoder_text"].append(source)
+            pairs["decoder_text"].append(target)
+    return pairs, None
+
+
 def fetch(corpus: str, file: File) -> str:
     """The path of a corpus's file: from `KERAS_NLP_ZOO_DATA`, else from the Keras cache, else downloaded into it.
 

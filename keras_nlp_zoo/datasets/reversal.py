@@ -8,7 +8,7 @@ import random
 import string
 
 from keras_nlp_zoo.checks import check_int
-from keras_nlp_zoo.datasets.corpus import SPLITS, Corpus, split_of
+from keras_nlp_zoo.datasets.corpus import SPLITS, Corpus, draw_pairs
 
 
 def _read_reversal(
@@ -19,15 +19,13 @@ def _read_reversal(
     check_int("max_length", max_length, min_length)
     check_int("seed", seed, 0)
     draw = random.Random(f"{split} {min_length} {max_length} {seed}")
-    sources: list[str] = []
-    targets: list[str] = []
-    while len(sources) < size:
+
+    def pair() -> tuple[str, str, str]:
         letters = draw.choices(string.ascii_lowercase, k=draw.randint(min_length, max_length))
         source = " ".join(letters)
-        if split_of(source) == split:
-            sources.append(source)
-            targets.append(" ".join(reversed(letters)))
-    return {"encoder_text": sources, "decoder_text": targets}, None
+        return source, source, " ".join(reversed(letters))
+
+    return draw_pairs(pair, split, size)
 
 
 REVERSAL = Corpus(
