@@ -2,7 +2,7 @@
 
     python examples/quickstart.py "the plot was not dull" "the music was lovely , but the script was a mess"
 
-Trains each on 5,000 generated film reviews, prints a table of accuracies on unseen ones, classifies the sentences
+Trains each on 4,800 generated film reviews, prints a table of accuracies on unseen ones, classifies the sentences
 of the command line, and leaves the best model (a preset that any backend loads) and a picture of the learning
 curves in a folder. No network, no GPU; the backend is the one KERAS_BACKEND names.
 """
@@ -29,17 +29,17 @@ def main() -> None:
     parser.add_argument("sentences", nargs="*", default=SENTENCES, help="sentences to classify")
     parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS)
     parser.add_argument("--language", default="en", choices=knz.datasets.info("reviews").languages)
-    parser.add_argument("--size", type=int, default=5000, help="training reviews")
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--size", type=int, default=4800, help="training reviews")
+    parser.add_argument("--epochs", type=int, default=7)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", default="quickstart_output", help="folder for the best model and the picture")
     args = parser.parse_args()
 
     corpus = knz.datasets.info("reviews")
     texts, labels = knz.datasets.load("reviews", size=args.size, language=args.language)
-    validation = knz.datasets.load("reviews", split="validation", size=500, language=args.language)
+    validation = knz.datasets.load("reviews", split="validation", size=480, language=args.language)
     tests = {
-        kind: knz.datasets.load("reviews", split="test", size=500, language=args.language, kind=kind) for kind in KINDS
+        kind: knz.datasets.load("reviews", split="test", size=480, language=args.language, kind=kind) for kind in KINDS
     }
     tokenizer = knz.Tokenizer.train(texts, kind="word")
     print(f"{len(texts):,} reviews, {tokenizer.vocabulary_size()} words, backend {keras.backend.backend()}")

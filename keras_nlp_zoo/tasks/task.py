@@ -1,5 +1,6 @@
 """What every task does with texts: `fit`, `evaluate` and `predict`."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -14,13 +15,18 @@ from keras_nlp_zoo.text.preprocessor import TextPreprocessor
 from keras_nlp_zoo.text.sources import is_dataset, is_endless
 from keras_nlp_zoo.training import WarmupDecay, fine_tuning_optimizer
 
+if keras.backend.backend() == "tensorflow":
+    from keras_nlp_zoo.tasks.feeding_tensorflow import SteadyFeeding as Feeding
+else:
+    Feeding = object
+
 
 def unless_auto(value: Any, default: Callable[[], Any]) -> Any:
     """An argument of `compile`, or what its `"auto"` stands for."""
     return default() if isinstance(value, str) and value == "auto" else value
 
 
-class TextTask(RunsItsLayers, TextReading, PresetTask):
+class TextTask(RunsItsLayers, TextReading, PresetTask, Feeding):
     """What the tasks share that put one head on any backbone, ours or KerasHub's; mixed into a task of KerasHub.
 
     `fit`, `evaluate` and `predict` take texts in lists, tuples or arrays, and datasets that yield batches of them
@@ -208,7 +214,9 @@ class TextTask(RunsItsLayers, TextReading, PresetTask):
     def _ready_fit(self, **kwargs: Any) -> Any:
         # Where TensorFlow finds variables made while it traces a step, it traces the step a second time.
         if self.optimizer is not None and not self.optimizer.built:
-            self.optimizer.build(self.trainable_variables)
+            strategy = getattr(self, "distribute_strategy", None)  # of TensorFlow's trainer alone
+            with strategy.scope() if strategy else contextlib.nullcontext():
+                self.optimizer.build(self.trainable_variables)
         return keras.Model.fit(self, **kwargs)
 
     def _ready_evaluate(self, **kwargs: Any) -> Any:
