@@ -15,10 +15,11 @@ from keras_nlp_zoo.text.preprocessor import TextPreprocessor
 from keras_nlp_zoo.text.sources import is_dataset, is_endless
 from keras_nlp_zoo.training import WarmupDecay, fine_tuning_optimizer
 
+Feeding: Any = object
 if keras.backend.backend() == "tensorflow":
-    from keras_nlp_zoo.tasks.feeding_tensorflow import SteadyFeeding as Feeding
-else:
-    Feeding = object
+    from keras_nlp_zoo.tasks import feeding_tensorflow
+
+    Feeding = feeding_tensorflow.SteadyFeeding
 
 
 def unless_auto(value: Any, default: Callable[[], Any]) -> Any:
