@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_nlp_zoo.layers.calling import RunsItsLayers
+from keras_nlp_zoo.tasks.feeding import SteadyFeeding
 from keras_nlp_zoo.tasks.presets import PresetTask
 from keras_nlp_zoo.tasks.reading import TextReading, weighted
 from keras_nlp_zoo.tasks.slices import batches_to_train, can_be_sliced, number_of_batches, slices
@@ -15,19 +16,13 @@ from keras_nlp_zoo.text.preprocessor import TextPreprocessor
 from keras_nlp_zoo.text.sources import is_dataset, is_endless
 from keras_nlp_zoo.training import WarmupDecay, fine_tuning_optimizer
 
-Feeding: Any = object
-if keras.backend.backend() == "tensorflow":
-    from keras_nlp_zoo.tasks import feeding_tensorflow
-
-    Feeding = feeding_tensorflow.SteadyFeeding
-
 
 def unless_auto(value: Any, default: Callable[[], Any]) -> Any:
     """An argument of `compile`, or what its `"auto"` stands for."""
     return default() if isinstance(value, str) and value == "auto" else value
 
 
-class TextTask(RunsItsLayers, TextReading, PresetTask, Feeding):
+class TextTask(RunsItsLayers, TextReading, PresetTask, SteadyFeeding):
     """What the tasks share that put one head on any backbone, ours or KerasHub's; mixed into a task of KerasHub.
 
     `fit`, `evaluate` and `predict` take texts in lists, tuples or arrays, and datasets that yield batches of them

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import tensorflow as tf
-
 
 class SteadyStrategy:
     """A `tf.distribute.Strategy` whose datasets do not tune themselves.
@@ -20,15 +18,17 @@ class SteadyStrategy:
         return getattr(self._strategy, name)
 
     def experimental_distribute_dataset(self, dataset: Any, options: Any = None) -> Any:
-        if dataset.options().autotune.enabled is None:  # unless the user has said so
-            fixed = tf.data.Options()
+        """`dataset`, a `tf.data.Dataset`, as this strategy reads it."""
+        options_so_far = dataset.options()
+        if options_so_far.autotune.enabled is None:  # unless the user has said so
+            fixed = type(options_so_far)()
             fixed.autotune.enabled = False
             dataset = dataset.with_options(fixed)
         return self._strategy.experimental_distribute_dataset(dataset, options)
 
 
 class SteadyFeeding:
-    """Mixed into a task: Keras asks a model's strategy for the dataset that it reads."""
+    """Mixed into a task: Keras asks a model's strategy for what it reads, on TensorFlow, where alone there is one."""
 
     @property
     def distribute_strategy(self) -> SteadyStrategy:
