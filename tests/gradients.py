@@ -1,7 +1,6 @@
 """Gradients of a loss on whichever backend runs, as NumPy arrays."""
 
 import keras
-import numpy as np
 from keras import ops
 
 
@@ -29,7 +28,7 @@ def gradients(loss, variables, arrays):
     else:
         import torch
 
-        tensors = [torch.tensor(np.asarray(a), requires_grad=True) for a in arrays]
+        tensors = [ops.convert_to_tensor(a).requires_grad_() for a in arrays]
         value = loss(*tensors)
         found = torch.autograd.grad(value, [*(variable.value for variable in variables), *tensors])
     return float(ops.convert_to_numpy(value)), [ops.convert_to_numpy(one) for one in found]

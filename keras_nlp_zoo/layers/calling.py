@@ -42,13 +42,19 @@ class RunsItsLayers:
     def call(self, inputs: Any, training: Any = None, mask: Any = None, **kwargs: Any) -> Any:
         return self.call_without(frozenset(), inputs, training, mask, **kwargs)
 
-    def predict_step(self, *args: Any, **kwargs: Any) -> Any:
-        # What Keras does around the call of a model takes 1 ms, longer than a small network takes for a batch.
-        if not _can_be_run(self):
-            model: Any = super()
-            return model.predict_step(*args, **kwargs)
-        x, _, _ = keras.utils.unpack_x_y_sample_weight(args[0])
-        return run(self, x, training=False)
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        model: Any = super()
+        if len(args) != 1 or [*kwargs] != ["training"] or kwargs["training"] is None or not _can_be_run(self):
+            return model.__call__(*args, **kwargs)
+        if self._plan().flat_inputs(args[0]) is None:
+            return model.__call__(*args, **kwargs)
+        # The rest of what Keras does here takes 1 ms, longer than a small network takes for a batch.
+        context = model._get_call_context()  # where a layer that is not told finds out whether it is trained
+        try:
+            context.set_value("training", kwargs["training"])
+            return self.call(args[0], **kwargs)
+        finally:
+            model._maybe_reset_call_context()
 
     def call_without(
         self, unused: frozenset[int], inputs: Any, training: Any = None, mask: Any = None, **kwargs: Any
@@ -58,13 +64,16 @@ class RunsItsLayers:
         if keras.backend.backend() != "torch" or hung or kwargs:
             model: Any = super()
             return model.call(inputs, training=training, mask=mask, **kwargs)
+        plan = self._plan(unused)
+        flat = plan.flat_inputs(inputs)
+        return plan.run(self._standardize_inputs(inputs) if flat is None else flat, training)
+
+    def _plan(self, unused: frozenset[int] = frozenset()) -> "_Plan":
         if self._plans is None:
             self._plans = {}
         if unused not in self._plans:
             self._plans[unused] = _Plan(self, unused)
-        plan = self._plans[unused]
-        flat = plan.flat_inputs(inputs)
-        return plan.run(self._standardize_inputs(inputs) if flat is None else flat, training)
+        return self._plans[unused]
 
 
 class _Plan:
@@ -74,7 +83,7 @@ class _Plan:
         places = {id(tensor): _Place(number) for number, tensor in enumerate(model.inputs)}
         self.inputs = model.input
         self.names = sorted(self.inputs) if isinstance(self.inputs, dict) else []
-        self.device = keras.ops.zeros(()).device
+        self.device: Any = None  # not known yet: Keras tries a model with tensors that are nowhere ("meta")
         self.steps: list[tuple[Any, Any, Any, bool, frozenset[int]]] = []
         outputs = model.output
         if isinstance(outputs, (list, tuple)) and len(outputs) == 1:
@@ -103,9 +112,15 @@ class _Plan:
         if not self.names or not isinstance(inputs, dict) or len(inputs) != len(self.names):
             return None
         flat: list[Any] = [inputs.get(name) for name in self.names]
-        for tensor, name in zip(flat, self.names, strict=True):
-            wanted = self.inputs[name]
-            if getattr(tensor, "device", None) != self.device or tensor.ndim != len(wanted.shape):
+        for i, name in enumerate(self.names):
+            tensor, wanted = flat[i], self.inputs[name]
+            if not keras.ops.is_tensor(tensor) or tensor.ndim != len(wanted.shape) or tensor.device.type == "meta":
+                return None
+            if self.device is None:
+                self.device = keras.ops.zeros(()).device
+            if tensor.device.type == "cpu" != self.device.type:
+                tensor = flat[i] = tensor.to(self.device, non_blocking=True)  # a GPU need not be waited for
+            if tensor.device != self.device:
                 return None
             if keras.backend.standardize_dtype(tensor.dtype) != wanted.dtype:
                 return None

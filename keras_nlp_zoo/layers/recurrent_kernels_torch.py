@@ -2,11 +2,11 @@
 
 Why this is fast:
 
-- The LSTM on CPU, and on CUDA every kind, is the library's own kernel. It knows no mask, so tokens are moved to the
-  left and the state after the last one is picked out.
+- The LSTM is the library's own kernel. It knows no mask, so tokens are moved to the left and the state after the
+  last one is picked out. A GPU reads every kind so, by `recurrent_kernels_torch_gpu.py`.
 - The library's RNN and GRU for CPU record every operation of every step for autograd; the loops here do not, and
   train 1.4 times faster. The gradient of the weights is one product after the loop.
-- On CPU padding is left out. Sequences are packed, as `torch.nn.utils.rnn` has it: texts are sorted, the longest
+- Padding is left out. Sequences are packed, as `torch.nn.utils.rnn` has it: texts are sorted, the longest
   first, and a step's rows are those of the texts that reach it. The LSTM reads packed texts in stages, each as many
   steps of as many texts, since the library knows no packing that is fast.
 """
@@ -16,6 +16,8 @@ from typing import Any
 
 import torch
 from keras import ops
+
+from keras_nlp_zoo.layers import recurrent_kernels_torch_gpu as gpu
 
 STAGES = 4
 
@@ -35,6 +37,8 @@ def run(
     """As `recurrent`; whether there will be a gradient PyTorch knows."""
     inputs, *weights = (ops.convert_to_tensor(a) for a in (inputs, *weights))
     states = tuple(ops.convert_to_tensor(state) for state in states)
+    if inputs.device.type != "cpu":
+        return gpu.run(kind, inputs, weights, states, mask, reverse, cell, sequence)
     length, batch, dim = inputs.shape
     if mask is None:
         inputs = inputs.flip(0) if reverse else inputs
@@ -44,17 +48,16 @@ def run(
 
     steps, texts, counts, lengths, order = _packing(kind, mask, reverse)
     packed = _Packed.apply(inputs, steps, texts)
-    if order is not None:
-        states = tuple(state.index_select(0, order) for state in states)
+    states = tuple(state.index_select(0, order) for state in states)
     if kind == "lstm" and cell:
-        packed, weights[0] = _shut_beyond(counts, lengths, packed, weights[0])
+        beyond = torch.cat([lengths[:count] <= t for t, count in enumerate(counts)])[:, None]
+        packed, weights[0] = gpu.shut_beyond(beyond, packed, weights[0])
     outputs, *cells = _read(kind, packed, weights, states, counts)
     first = [0, *itertools.accumulate(counts)]  # row of every step
-    last = lengths.new_tensor(first)[lengths - 1] + torch.arange(batch, device=lengths.device)
+    last = torch.tensor(first)[lengths - 1] + torch.arange(batch)
     hidden = outputs.index_select(0, last * (lengths > 0))
     final = [torch.where(lengths[:, None] > 0, hidden, states[0]), *cells]
-    if order is not None:
-        final = [state.index_select(0, order.argsort()) for state in final]
+    final = [state.index_select(0, order.argsort()) for state in final]
     return (_unpacked(outputs, steps, texts, length, batch) if sequence else None), tuple(final)
 
 
@@ -63,35 +66,27 @@ def _packing(kind: str, mask: Any, reverse: bool) -> tuple[Any, Any, list[int], 
 
     Returns:
         The step and the text of each packed row, `(rows,)`; how many texts are read at each step; the length of each
-        text, and the order that the texts have been brought into, `(batch,)`, None if they are as they were.
+        text, and the order that the texts have been brought into, `(batch,)`.
     """
     length, batch = mask.shape
-    lengths, order = mask.sum(0), None
     reading_order = _reading_order(mask, reverse)
-    position = torch.arange(length, device=mask.device)[:, None]
-    if mask.device.type == "cpu":
-        lengths, order = lengths.sort(descending=True)
-        read = position < lengths  # (length, batch)
-        read[0, 0] = True  # something is read where there are no tokens at all
-        if kind == "lstm":
-            # As many texts as the stage has that this number belongs to.
-            sizes = torch.tensor(sorted({-(-batch * k // STAGES) for k in range(STAGES + 1)}))
-            read = torch.arange(batch) < sizes[torch.searchsorted(sizes, read.sum(1))][:, None]
-        counts = [count for count in read.sum(1).tolist() if count]
-    else:  # a GPU reads all texts at once; and it would have to be waited for
-        read = torch.ones_like(mask)
-        counts = [batch] * length
-    texts = (torch.arange(batch, device=mask.device) if order is None else order).expand(length, batch)
+    position = torch.arange(length)[:, None]
+    lengths, order = mask.sum(0).sort(descending=True)
+    read = position < lengths  # (length, batch)
+    read[0, 0] = True  # something is read where there are no tokens at all
+    if kind == "lstm":
+        # As many texts as the stage has that this number belongs to.
+        sizes = torch.tensor(sorted({-(-batch * k // STAGES) for k in range(STAGES + 1)}))
+        read = torch.arange(batch) < sizes[torch.searchsorted(sizes, read.sum(1))][:, None]
+    counts = [count for count in read.sum(1).tolist() if count]
+    texts = order.expand(length, batch)
     steps = position.expand(length, batch) if reading_order is None else reading_order.gather(1, texts)
-    if mask.device.type == "cpu":
-        return steps[read], texts[read], counts, lengths, order
-    return steps.reshape(-1), texts.reshape(-1), counts, lengths, order
+    return steps[read], texts[read], counts, lengths, order
 
 
 def _reading_order(mask: Any, reverse: bool) -> Any:
     """The steps of each text as they are read, masked ones last, `(length, batch)`; None if that is how they lie."""
-    # On a GPU the question would cost more than the sort: the processor would have to wait for the answer.
-    if not reverse and mask.device.type == "cpu" and not (mask[1:] & ~mask[:-1]).any():
+    if not reverse and not (mask[1:] & ~mask[:-1]).any():
         return None
     order = torch.argsort((~(mask.flip(0) if reverse else mask)).to(torch.int8), dim=0, stable=True)
     return len(mask) - 1 - order if reverse else order
@@ -125,24 +120,10 @@ def _unpacked(packed: Any, steps: Any, texts: Any, length: int, batch: int) -> A
     return empty.index_copy(0, texts * length + steps, packed).view(batch, length, -1).transpose(0, 1)
 
 
-def _shut_beyond(counts: list[int], lengths: Any, inputs: Any, kernel: Any) -> tuple[Any, Any]:
-    """Inputs and kernel with which an LSTM keeps its cell beyond a text: the library hands out the last cell only.
-
-    One more input, 1 beyond the text, shuts the input gate and opens the forget gate there. A network of one layer is
-    trained a tenth faster without.
-    """
-    beyond = torch.cat([lengths[:count] <= t for t, count in enumerate(counts)])[:, None]
-    units = kernel.shape[-1] // 4
-    shut = torch.zeros_like(kernel[:1])
-    shut[:, :units], shut[:, units : 2 * units] = -1e4, 1e4
-    inputs = torch.cat([inputs.masked_fill(beyond, 0), beyond.to(inputs.dtype)], dim=-1)
-    return inputs, torch.cat([kernel, shut])
-
-
 def _read(kind: str, inputs: Any, weights: Any, states: Any, counts: list[int]) -> tuple[Any, ...]:
     """Outputs `(rows, units)` of packed inputs `(rows, dim)`, and an LSTM's cells after the last step of each text."""
-    if kind == "lstm" or inputs.device.type != "cpu":
-        return _library(kind, inputs, weights, states, counts)
+    if kind == "lstm":
+        return _read_lstm(inputs, weights, states, counts)
     kernel, recurrent_kernel, bias = weights
     input_bias, *state_bias = bias.unbind(0) if kind == "gru" else (bias,)
     projected = torch.addmm(input_bias, inputs, kernel)
@@ -152,18 +133,9 @@ def _read(kind: str, inputs: Any, weights: Any, states: Any, counts: list[int]) 
     return (loop(projected, recurrent_kernel, *state_bias, *states, counts),)
 
 
-def _library(kind: str, inputs: Any, weights: Any, states: Any, counts: list[int]) -> tuple[Any, ...]:
-    """PyTorch's own kernels: oneDNN's LSTM on CPU, cuDNN's networks on CUDA; a call for each stage."""
-    kernel, recurrent_kernel, bias = weights
-    if kind == "gru":  # z, r, n here; r, z, n there
-        kernel, recurrent_kernel, bias = (
-            torch.cat([r, z, n], dim=-1) for z, r, n in (w.chunk(3, dim=-1) for w in weights)
-        )
-        biases = bias.unbind(0)
-    else:
-        biases = (bias, torch.zeros_like(bias))
-    weights = [kernel.t().contiguous(), recurrent_kernel.t().contiguous(), *biases]
-    run: Any = {"rnn": torch.rnn_tanh, "lstm": torch.lstm, "gru": torch.gru}[kind]
+def _read_lstm(inputs: Any, weights: Any, states: Any, counts: list[int]) -> tuple[Any, ...]:
+    """oneDNN's LSTM, called for each stage."""
+    weights = [weight.contiguous() for weight in gpu.as_library("lstm", weights)]
     stages = [(count, len(list(steps))) for count, steps in itertools.groupby(counts)]
     outputs: list[Any] = []
     ended: list[list[Any]] = [[] for _ in states]
@@ -171,17 +143,7 @@ def _library(kind: str, inputs: Any, weights: Any, states: Any, counts: list[int
         for rows, state in zip(ended, states, strict=True):
             rows.append(state[count:])
         initial = [state[None, :count].contiguous() for state in states]
-        read, *final = run(
-            part.view(-1, count, part.shape[-1]),
-            initial if kind == "lstm" else initial[0],
-            weights,
-            True,  # biases
-            1,  # layers
-            0.0,  # dropout
-            torch.is_grad_enabled(),
-            False,  # bidirectional
-            False,  # batch first
-        )
+        read, *final = gpu.call_library("lstm", part.view(-1, count, part.shape[-1]), initial, weights)
         states = tuple(state[0] for state in final)
         outputs.append(read.flatten(0, 1))
     cells = [torch.cat([state, *reversed(rows)]) for state, rows in zip(states[1:], ended[1:], strict=True)]

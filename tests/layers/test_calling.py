@@ -176,12 +176,39 @@ def test_predicting_is_calling(dtype):
 
 
 @torch_only
-def test_predicting_skips_the_call_and_keeps_no_gradient(monkeypatch):
+def test_a_batch_skips_the_call_and_predictions_keep_no_gradient(monkeypatch):
     model, seen = classifier(), []
+    model.compile()
+    model.fit(IDS, np.array([0, 1, 1]), verbose=0)  # so that Keras has made what it makes once
     real = model.call
-    monkeypatch.setattr(type(model), "__call__", lambda *x, **k: pytest.fail("Keras was asked"))
+    monkeypatch.setattr(keras.layers.Layer, "__call__", lambda *x, **k: pytest.fail("Keras was asked"))
     object.__setattr__(model, "call", lambda *x, **k: seen.append(real(*x, **k)) or seen[-1])
     found = model.predict(IDS, verbose=0)
+    model.fit(IDS, np.array([0, 1, 1]), verbose=0)
+    model.evaluate(IDS, np.array([0, 1, 1]), verbose=0)
     monkeypatch.undo()
-    assert not seen[0].requires_grad
-    np.testing.assert_allclose(found, by_hand(model), atol=1e-6)
+    assert [output.requires_grad for output in seen] == [False, True, False]
+    np.testing.assert_allclose(found, seen[0], atol=0)
+    np.testing.assert_allclose(numpy(seen[2]), by_hand(model), atol=1e-6)
+
+
+class Wrapped(keras.layers.Layer):
+    """Does not say to its dropout whether it is trained, and adds to the loss."""
+
+    def __init__(self):
+        super().__init__()
+        self.dropout = keras.layers.Dropout(0.5, seed=0)
+
+    def call(self, inputs):
+        self.add_loss(ops.sum(inputs))
+        return self.dropout(inputs)
+
+
+def test_layers_within_know_whether_they_are_trained():
+    inputs = {"x": keras.Input((DIM,), name="x")}
+    model = Quick(inputs, Wrapped()(inputs["x"]))
+    x = {"x": ops.ones((50, DIM))}
+    for training, expected in ((True, {0.0, 2.0}), (False, {1.0}), (True, {0.0, 2.0})):
+        assert {*np.unique(numpy(model(x, training=training)))} == expected
+        assert [float(loss) for loss in model.losses] == [50 * DIM], "those of the last call alone"
+    assert {*np.unique(numpy(model(x)))} == {1.0}

@@ -187,3 +187,22 @@ def test_extreme_gates_stay_finite(kind):
         value, found = gradients(loss_of(recurrent, kind, mask, False), [], arrays)
         assert np.isfinite(value)
         assert all(np.isfinite(one).all() for one in found)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="PyTorch's way on a GPU, which a CPU can go too")
+@pytest.mark.parametrize(("kind", "cell"), [*((kind, True) for kind in KINDS), ("lstm", False)])
+@pytest.mark.parametrize("mask", masks(7))
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("length", [1, 7])
+def test_what_a_gpu_does(kind, mask, reverse, length, cell):
+    from keras_nlp_zoo.layers import recurrent_kernels_torch_gpu as gpu
+
+    def run(kind, inputs, weights, states, mask, reverse, cell, training):
+        return gpu.run(kind, inputs, weights, states, mask, reverse, cell, sequence=True)
+
+    arrays, mask = case(kind, length), masks(length)[mask]
+    value, found = gradients(loss_of(run, kind, mask, reverse, cell), [], arrays)
+    expected_value, expected = gradients(loss_of(reference, kind, mask, reverse, cell), [], arrays)
+    assert value == pytest.approx(expected_value, abs=1e-5)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
