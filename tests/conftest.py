@@ -12,6 +12,17 @@ import pytest
 
 import keras_nlp_zoo as knz
 
+# On a GPU matrix products are rounded to ten bits unless one says otherwise; what is tested here is float32.
+if keras.backend.backend() == "torch":
+    import torch
+
+    torch.backends.cudnn.allow_tf32 = False
+elif keras.backend.backend() == "jax":
+    import jax
+
+    if jax.default_backend() == "gpu":
+        jax.config.update("jax_default_matmul_precision", "highest")
+
 
 def pytest_collection_modifyitems(items):
     """The longest test first: begun last, the other process would wait for it."""
@@ -64,8 +75,6 @@ def _compiled_programs_are_let_go():
     yield
     maps = pathlib.Path("/proc/self/maps")
     if keras.backend.backend() == "jax" and maps.exists() and len(maps.read_bytes().splitlines()) > 20_000:
-        import jax
-
         gc.collect()  # models and what was compiled for them know one another
         jax.clear_caches()
 

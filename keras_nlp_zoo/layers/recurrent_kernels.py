@@ -6,7 +6,7 @@ Keras: gates i, f, g, o of the LSTM and z, r, n of the GRU side by side, two row
 time-major here, `(length, batch, dim)`.
 
 Keras's layers read masked text with a loop that the backend then differentiates. `recurrent_kernels_xla.py` (JAX and
-TensorFlow), `recurrent_kernels_cudnn.py` (JAX's LSTM on CUDA) and `recurrent_kernels_torch.py` do better and say why.
+TensorFlow), `recurrent_kernels_torch.py` and `recurrent_kernels_torch_gpu.py` do better and say why.
 """
 
 from typing import Any

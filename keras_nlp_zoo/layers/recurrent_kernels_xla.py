@@ -8,6 +8,9 @@ Why this is fast:
 - A sigmoid is a stretched tanh, so that the gates of a step are one tanh: XLA on CPU reads 1.7 times faster.
 - Where there is padding, texts are sorted, the longest first, and read in four stages, each with fewer texts than the
   one before: of lengths spread evenly up to the longest, three tenths of the work are not done.
+- On a GPU, which reads all texts as fast as one, JAX reads them in one loop of a known length, ten steps in a round:
+  then XLA hands it the kernels of a round at once. On an H200 (32 texts of 100 tokens, 128 units) training takes 1.2
+  to 1.5 ms, 4.6 to 5.4 in stages. cuDNN's LSTM, as `jax.experimental.rnn` calls it, takes 4.2.
 """
 
 import functools
@@ -21,8 +24,6 @@ BACKEND = keras.backend.backend()
 if BACKEND == "jax":
     import jax
 
-    from keras_nlp_zoo.layers import recurrent_kernels_cudnn as cudnn
-
     tanh: Any = jax.numpy.tanh  # keras.ops.tanh would round float64 to float32
 else:
     import tensorflow as tf
@@ -30,6 +31,7 @@ else:
     tanh = tf.tanh
 
 STAGES = 4
+STEPS_IN_A_ROUND = 10
 
 
 def run(
@@ -37,12 +39,21 @@ def run(
 ) -> tuple[Any, tuple[Any, ...]]:
     """As `recurrent`; to leave out what else is not wanted is up to XLA."""
     arrays = [ops.convert_to_tensor(a) for a in (inputs, *weights, *states)]
-    if BACKEND == "jax" and cudnn.can_read(kind, arrays):
-        return cudnn.run(arrays[0], arrays[1:4], arrays[4:], mask, reverse)
     if mask is not None:
         arrays.append(ops.expand_dims(mask, -1))
-    outputs, *final = _kernel(kind, reverse, tuple(weights[0].shape), mask is not None, bool(training))(*arrays)
+    kernel = _kernel(kind, reverse, tuple(weights[0].shape), mask is not None, bool(training), _on_gpu())
+    outputs, *final = kernel(*arrays)
     return outputs, tuple(final)
+
+
+def _on_gpu() -> bool:
+    """Whether JAX computes on one. (On TensorFlow a graph does not know how long texts are.)"""
+    if BACKEND != "jax":
+        return False
+    config: Any = jax.config
+    chosen = config.jax_default_device  # None, a device or a platform
+    device = chosen if isinstance(chosen, jax.Device) else jax.devices(chosen)[0]
+    return device.platform == "gpu"
 
 
 class _RNN:
@@ -176,14 +187,14 @@ def _add(gradient: Any, passed: Any, factors: Any) -> Any:
 
 
 @functools.cache
-def _kernel(kind: str, reverse: bool, kernel_shape: tuple[int, int], masked: bool, training: bool) -> Any:
+def _kernel(kind: str, reverse: bool, kernel_shape: tuple[int, int], masked: bool, training: bool, gpu: bool) -> Any:
     """`(inputs, kernel, recurrent_kernel, bias, *states[, mask (length, batch, 1)]) -> (outputs, *states)`.
 
     One for each shape of the weights, so that TensorFlow traces it again for other batches and lengths only, and
     after the second for none.
     """
-    read, forward = (functools.partial(_forward, _CELLS[kind], reverse, keep) for keep in (False, True))
-    backward = functools.partial(_backward, _CELLS[kind], reverse)
+    read, forward = (functools.partial(_forward, _CELLS[kind], reverse, gpu, keep) for keep in (False, True))
+    backward = functools.partial(_backward, _CELLS[kind], reverse, gpu)
     return (
         _jax_kernel(read, forward, backward)
         if BACKEND == "jax"
@@ -215,11 +226,19 @@ def _tensorflow_kernel(read: Any, forward: Any, backward: Any) -> Any:
 
 
 def _forward(
-    cell: Any, reverse: bool, keep: bool, inputs: Any, kernel: Any, recurrent_kernel: Any, bias: Any, *rest: Any
+    cell: Any,
+    reverse: bool,
+    gpu: bool,
+    keep: bool,
+    inputs: Any,
+    kernel: Any,
+    recurrent_kernel: Any,
+    bias: Any,
+    *rest: Any,
 ) -> tuple[Any, Any]:
     """Outputs and final states, and what the gradient needs if it is to be kept."""
     states, mask = rest[: cell.num_states], rest[cell.num_states :]
-    order, ends = _longest_first(mask[0]) if mask else (None, None)
+    order, ends = _longest_first(mask[0]) if mask and not gpu else (None, None)
     (inputs,), mask = _ordered((inputs,), order, axis=1), _ordered(mask, order, axis=1)
     states = _ordered(states, order)
     units = states[0].shape[-1]
@@ -239,16 +258,16 @@ def _forward(
     # Where no step is read the states are those before the first, which a gradient from the end asks for.
     room = [ops.broadcast_to(state, (*ops.shape(inputs)[:2], units)) for state in states]
     if not keep:
-        final, outputs = _loop(body, states, room[:1], (projected, *mask), reverse, ends)
+        final, outputs = _loop(body, states, room[:1], (projected, *mask), reverse, ends, gpu)
         return (*_restored(outputs, order, axis=1), *_restored(final, order)), ()
     # Gates take the place of the projected inputs they are made of. Memory is time here: what has to be fetched
     # from the system anew at every call costs as much as computing it.
-    final, (gates, *after) = _loop(body, states, (projected, *room), mask, reverse, ends)
+    final, (gates, *after) = _loop(body, states, (projected, *room), mask, reverse, ends, gpu)
     residuals = (inputs, kernel, recurrent_kernel, states, mask, order, ends, gates, after)
     return (*_restored(after[:1], order, axis=1), *_restored(final, order)), residuals
 
 
-def _backward(cell: Any, reverse: bool, residuals: Any, gradients: Any) -> tuple[Any, ...]:
+def _backward(cell: Any, reverse: bool, gpu: bool, residuals: Any, gradients: Any) -> tuple[Any, ...]:
     inputs, kernel, recurrent_kernel, states, mask, order, ends, gates, after = residuals
     (d_outputs,), d_final = _ordered(gradients[:1], order, axis=1), _ordered(gradients[1:], order)
     before = [_one_later(first, sequence, reverse) for first, sequence in zip(states, after, strict=True)]
@@ -260,7 +279,7 @@ def _backward(cell: Any, reverse: bool, residuals: Any, gradients: Any) -> tuple
         return cell.back(d_states, d_output, factors, read, transposed)
 
     # Where no step is read the factors stay, which the mask has made zeros, as the gradients there are.
-    d_states, gradients = _loop(body, d_final, factors, (d_outputs, *read), not reverse, ends)
+    d_states, gradients = _loop(body, d_final, factors, (d_outputs, *read), not reverse, ends, gpu)
     d_projected, d_products = cell.gate_gradients(gradients)
     d_bias = ops.sum(d_products, axis=(0, 1))
     if cell is _GRU:
@@ -313,7 +332,9 @@ def _product_over_steps(a: Any, b: Any) -> Any:
     return a @ b
 
 
-def _loop(body: Any, states: Any, arrays: Any, fixed: Any, reverse: bool, ends: Any = None) -> tuple[Any, Any]:
+def _loop(
+    body: Any, states: Any, arrays: Any, fixed: Any, reverse: bool, ends: Any = None, gpu: bool = False
+) -> tuple[Any, Any]:
     """Runs `states, rows = body(states, rows of arrays, rows of fixed)` along the first axis, from either end.
 
     The rows that it returns overwrite those of `arrays`. `keras.ops.scan` cannot, and on TensorFlow it asks that
@@ -323,6 +344,8 @@ def _loop(body: Any, states: Any, arrays: Any, fixed: Any, reverse: bool, ends: 
     length, batch = ops.shape(arrays[0])[:2]
     stages = [(batch, 0, length)] if ends is None else _stages(ends, batch)
     open_, read, write, close, steps = _JAX if BACKEND == "jax" else _TENSORFLOW
+    if gpu:
+        steps = functools.partial(steps, unroll=STEPS_IN_A_ROUND)
     arrays, fixed = (tuple(open_(a) for a in group) for group in (arrays, fixed))
     for stage in reversed(stages) if reverse else stages:
 
@@ -348,8 +371,8 @@ def _stages(ends: Any, batch: Any) -> list[tuple[Any, Any, Any]]:
     return list(zip(sizes, [0, *stops[:-1]], stops, strict=True))
 
 
-def _jax_steps(start: Any, stop: Any, step: Any, states: Any, arrays: Any) -> tuple[Any, Any]:
-    return jax.lax.fori_loop(start, stop, lambda k, carry: step(k, *carry), (states, arrays))
+def _jax_steps(start: Any, stop: Any, step: Any, states: Any, arrays: Any, unroll: Any = None) -> tuple[Any, Any]:
+    return jax.lax.fori_loop(start, stop, lambda k, carry: step(k, *carry), (states, arrays), unroll=unroll)
 
 
 def _tensorflow_steps(start: Any, stop: Any, step: Any, states: Any, arrays: Any) -> tuple[Any, Any]:

@@ -189,17 +189,24 @@ def test_extreme_gates_stay_finite(kind):
         assert all(np.isfinite(one).all() for one in found)
 
 
-@pytest.mark.skipif(keras.backend.backend() != "torch", reason="PyTorch's way on a GPU, which a CPU can go too")
+@pytest.mark.skipif(keras.backend.backend() == "tensorflow", reason="TensorFlow does the same on a GPU as on a CPU")
 @pytest.mark.parametrize(("kind", "cell"), [*((kind, True) for kind in KINDS), ("lstm", False)])
 @pytest.mark.parametrize("mask", masks(7))
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("length", [1, 7])
-def test_what_a_gpu_does(kind, mask, reverse, length, cell):
-    from keras_nlp_zoo.layers import recurrent_kernels_torch_gpu as gpu
+@pytest.mark.parametrize("length", [1, 7, 23])
+def test_what_a_gpu_does(monkeypatch, kind, mask, reverse, length, cell):
+    """Done by the CPU, which can do it too."""
+    if keras.backend.backend() == "torch":
+        from keras_nlp_zoo.layers import recurrent_kernels_torch_gpu as gpu
 
-    def run(kind, inputs, weights, states, mask, reverse, cell, training):
-        return gpu.run(kind, inputs, weights, states, mask, reverse, cell, sequence=True)
+        def run(kind, inputs, weights, states, mask, reverse, cell, training):
+            return gpu.run(kind, inputs, weights, states, mask, reverse, cell, sequence=True)
+    else:
+        from keras_nlp_zoo.layers import recurrent_kernels_xla as xla
 
+        monkeypatch.setattr(xla, "_on_gpu", lambda: True)
+        monkeypatch.setattr(xla, "_stages", lambda *_: pytest.fail("a GPU reads all texts at once"))
+        run = recurrent
     arrays, mask = case(kind, length), masks(length)[mask]
     value, found = gradients(loss_of(run, kind, mask, reverse, cell), [], arrays)
     expected_value, expected = gradients(loss_of(reference, kind, mask, reverse, cell), [], arrays)
