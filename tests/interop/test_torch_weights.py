@@ -7,11 +7,13 @@ from keras import ops
 
 import keras_nlp_zoo as knz
 from tests.gradients import gradients
+from tests.rounding import tolerance_of_recurrent_layers
 
 # tests/parity runs this file on JAX and TensorFlow too, beside PyTorch.
 torch = pytest.importorskip("torch", reason="torch is the oracle, and not installed: see `tox -e parity`")
 from torch import nn  # noqa: E402 - not before it is known to be there
 
+TOLERANCE = tolerance_of_recurrent_layers()
 RANDOM = np.random.RandomState(0)
 DIM, UNITS, LENGTH = 6, 5, 9
 LENGTHS = [9, 1, 4, 7, 0]
@@ -68,10 +70,10 @@ def test_outputs_states_and_gradients(network, num_layers, bidirectional, with_s
     grouped = [theirs[1:][i * number // kinds : (i + 1) * number // kinds] for i in range(kinds)]
     expected, expected_states = run_torch(module, theirs[0], grouped if with_states else None)
     outputs, *states = layer(INPUTS, mask=MASK, initial_state=given or None)
-    np.testing.assert_allclose(numpy(outputs), expected.detach(), atol=1e-5)
+    np.testing.assert_allclose(numpy(outputs), expected.detach(), atol=TOLERANCE)
     assert len(states) == len(expected_states)
     for one, other in zip(states, expected_states, strict=True):
-        np.testing.assert_allclose(numpy(one), other.detach(), atol=1e-5)
+        np.testing.assert_allclose(numpy(one), other.detach(), atol=TOLERANCE)
 
     weights = [RANDOM.normal(size=tuple(x.shape)).astype("float32") for x in (expected, *expected_states)]
     sum((x * torch.tensor(w)).sum() for x, w in zip((expected, *expected_states), weights, strict=True)).backward()
@@ -90,7 +92,7 @@ def test_outputs_states_and_gradients(network, num_layers, bidirectional, with_s
     knz.interop.load_torch(twin, theirs_by_name)
     wanted = [*(numpy(w) for w in twin.trainable_variables), *(t.grad.numpy() for t in theirs)]
     for one, other in zip(found, wanted, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-5)
+        np.testing.assert_allclose(one, other, atol=TOLERANCE)
     assert (found[len(twin.trainable_variables)][MASK == 0] == 0).all()
 
 

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from keras_nlp_zoo.layers import GRU, LSTM, RNN
+from tests.rounding import tolerance_of_recurrent_layers
 
+TOLERANCE = tolerance_of_recurrent_layers()
 RANDOM = np.random.RandomState(0)
 UNITS, DIM, LENGTH = 5, 4, 7
 INPUTS = RANDOM.normal(size=(5, LENGTH, DIM)).astype("float32")
@@ -92,12 +94,12 @@ def test_against_numpy(layer_class, num_layers, bidirectional, masked, return_st
         weight.assign(RANDOM.normal(size=weight.shape, scale=0.5))
     outputs, *states = layer(INPUTS, mask=None if masked == "none" else mask)
     sequence, final = expected(layer, INPUTS, mask)
-    np.testing.assert_allclose(keras.ops.convert_to_numpy(outputs), sequence, atol=1e-5)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(outputs), sequence, atol=TOLERANCE)
     if return_state == "hidden":
         final = final[: num_layers * (2 if bidirectional else 1)]
     assert len(states) == len(final)
     for state, other in zip(states, final, strict=True):
-        np.testing.assert_allclose(keras.ops.convert_to_numpy(state), other, atol=1e-5)
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(state), other, atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("layer_class", CELLS)
@@ -112,7 +114,7 @@ def test_predicting_against_numpy(layer_class, bidirectional):
     outputs, *states = model.predict([INPUTS, MASK], verbose=0)
     sequence, final = expected(layer, INPUTS, MASK)
     for one, other in zip([outputs, *states], [sequence, *final], strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-5)
+        np.testing.assert_allclose(one, other, atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("layer_class", CELLS)

@@ -8,7 +8,9 @@ from keras import ops
 from keras_nlp_zoo.layers.recurrent_kernels import recurrent, reference, step
 from tests.gradients import gradients
 from tests.layers.test_recurrent import CELLS
+from tests.rounding import tolerance_of_recurrent_layers
 
+TOLERANCE = tolerance_of_recurrent_layers()
 KINDS = {layer.__name__.lower(): cell for layer, cell in CELLS.items()}
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 DIM, UNITS = 4, 5
@@ -64,10 +66,10 @@ def test_kernel_and_its_gradients_are_those_of_the_reference(kind, mask, reverse
     arrays, mask = case(kind, length), masks(length)[mask]
     value, found = gradients(loss_of(recurrent, kind, mask, reverse, cell), [], arrays)
     expected_value, expected = gradients(loss_of(reference, kind, mask, reverse, cell), [], arrays)
-    assert value == pytest.approx(expected_value, abs=1e-5)
+    assert value == pytest.approx(expected_value, abs=TOLERANCE)
     for one, other in zip(found, expected, strict=True):
         assert np.abs(other).max() > 1e-3 or length == 1  # without a mask a second step is needed for some
-        np.testing.assert_allclose(one, other, atol=1e-5)
+        np.testing.assert_allclose(one, other, atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -77,10 +79,10 @@ def test_many_texts_are_read_as_few_are(kind, mask, reverse):
     arrays, mask = case(kind, 7, texts=len(MANY_LENGTHS)), masks(7, MANY_LENGTHS)[mask]
     value, found = gradients(loss_of(recurrent, kind, mask, reverse), [], arrays)
     expected_value, expected = gradients(loss_of(reference, kind, mask, reverse), [], arrays)
-    assert value == pytest.approx(expected_value, abs=1e-5)
+    assert value == pytest.approx(expected_value, abs=TOLERANCE)
     for one, other in zip(found, expected, strict=True):
         assert np.abs(other).max() > 1e-3
-        np.testing.assert_allclose(one, other, atol=1e-5)
+        np.testing.assert_allclose(one, other, atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -88,9 +90,9 @@ def test_a_batch_of_padding_alone(kind):
     arrays, mask = case(kind, 7), np.zeros((7, len(LENGTHS)), bool)
     value, found = gradients(loss_of(recurrent, kind, mask, False), [], arrays)
     expected_value, expected = gradients(loss_of(reference, kind, mask, False), [], arrays)
-    assert value == pytest.approx(expected_value, abs=1e-5)
+    assert value == pytest.approx(expected_value, abs=TOLERANCE)
     for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-5)
+        np.testing.assert_allclose(one, other, atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -99,9 +101,9 @@ def test_a_gradient_that_was_not_expected_is_the_same(kind, reverse):
     arrays, mask = case(kind, 7), masks(7)["right"]
     value, found = gradients(loss_of(recurrent, kind, mask, reverse, training=False), [], arrays)
     expected_value, expected = gradients(loss_of(reference, kind, mask, reverse), [], arrays)
-    assert value == pytest.approx(expected_value, abs=1e-5)
+    assert value == pytest.approx(expected_value, abs=TOLERANCE)
     for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-5)
+        np.testing.assert_allclose(one, other, atol=TOLERANCE)
 
 
 @pytest.fixture
@@ -191,9 +193,9 @@ def test_extreme_gates_stay_finite(kind):
 
 @pytest.mark.skipif(keras.backend.backend() == "tensorflow", reason="TensorFlow does the same on a GPU as on a CPU")
 @pytest.mark.parametrize(("kind", "cell"), [*((kind, True) for kind in KINDS), ("lstm", False)])
-@pytest.mark.parametrize("mask", masks(7))
+@pytest.mark.parametrize("mask", ["none", "right", "anywhere"])
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("length", [1, 7, 23])
+@pytest.mark.parametrize("length", [1, 23])  # less than a round of steps, and more than two
 def test_what_a_gpu_does(monkeypatch, kind, mask, reverse, length, cell):
     """Done by the CPU, which can do it too."""
     if keras.backend.backend() == "torch":
@@ -210,6 +212,6 @@ def test_what_a_gpu_does(monkeypatch, kind, mask, reverse, length, cell):
     arrays, mask = case(kind, length), masks(length)[mask]
     value, found = gradients(loss_of(run, kind, mask, reverse, cell), [], arrays)
     expected_value, expected = gradients(loss_of(reference, kind, mask, reverse, cell), [], arrays)
-    assert value == pytest.approx(expected_value, abs=1e-5)
+    assert value == pytest.approx(expected_value, abs=TOLERANCE)
     for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-5)
+        np.testing.assert_allclose(one, other, atol=TOLERANCE)
