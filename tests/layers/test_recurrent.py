@@ -117,6 +117,21 @@ def test_predicting_against_numpy(layer_class, bidirectional):
         np.testing.assert_allclose(one, other, atol=TOLERANCE)
 
 
+def test_short_and_long_texts():
+    """One model, to which TensorFlow says their length only when it runs: short ones are read otherwise there."""
+    inputs, mask = keras.Input((None, DIM)), keras.Input((None,), dtype="int32")
+    layer = LSTM(UNITS, bidirectional=True, return_sequences=True, return_state=True)
+    model = keras.Model([inputs, mask], layer(inputs, mask=mask))
+    for length in (5, 40):
+        rows = RANDOM.normal(size=(9, length, DIM)).astype("float32")
+        keep = (np.arange(length) < RANDOM.randint(0, length + 1, 9)[:, None]).astype("int32")
+        keep[0] = 1
+        outputs, *states = model.predict([rows, keep], verbose=0)
+        sequence, final = expected(layer, rows, keep)
+        for one, other in zip([outputs, *states], [sequence, *final], strict=True):
+            np.testing.assert_allclose(one, other, atol=TOLERANCE)
+
+
 @pytest.mark.parametrize("layer_class", CELLS)
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_last_output_is_the_final_state(layer_class, bidirectional):
