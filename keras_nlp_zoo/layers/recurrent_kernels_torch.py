@@ -18,6 +18,7 @@ import torch
 from keras import ops
 
 from keras_nlp_zoo.layers import recurrent_kernels_torch_gpu as gpu
+from keras_nlp_zoo.layers.recurrent_library_torch import as_library, call_library, shut_beyond
 
 STAGES = 4
 
@@ -51,7 +52,7 @@ def run(
     states = tuple(state.index_select(0, order) for state in states)
     if kind == "lstm" and cell:
         beyond = torch.cat([lengths[:count] <= t for t, count in enumerate(counts)])[:, None]
-        packed, weights[0] = gpu.shut_beyond(beyond, packed, weights[0])
+        packed, weights[0] = shut_beyond(beyond, packed, weights[0])
     outputs, *cells = _read(kind, packed, weights, states, counts)
     first = [0, *itertools.accumulate(counts)]  # row of every step
     last = torch.tensor(first)[lengths - 1] + torch.arange(batch)
@@ -135,7 +136,7 @@ def _read(kind: str, inputs: Any, weights: Any, states: Any, counts: list[int]) 
 
 def _read_lstm(inputs: Any, weights: Any, states: Any, counts: list[int]) -> tuple[Any, ...]:
     """oneDNN's LSTM, called for each stage."""
-    weights = [weight.contiguous() for weight in gpu.as_library("lstm", weights)]
+    weights = [weight.contiguous() for weight in as_library("lstm", weights)]
     stages = [(count, len(list(steps))) for count, steps in itertools.groupby(counts)]
     outputs: list[Any] = []
     ended: list[list[Any]] = [[] for _ in states]
@@ -143,7 +144,7 @@ def _read_lstm(inputs: Any, weights: Any, states: Any, counts: list[int]) -> tup
         for rows, state in zip(ended, states, strict=True):
             rows.append(state[count:])
         initial = [state[None, :count].contiguous() for state in states]
-        read, *final = gpu.call_library("lstm", part.view(-1, count, part.shape[-1]), initial, weights)
+        read, *final = call_library("lstm", part.view(-1, count, part.shape[-1]), initial, weights)
         states = tuple(state[0] for state in final)
         outputs.append(read.flatten(0, 1))
     cells = [torch.cat([state, *reversed(rows)]) for state, rows in zip(states[1:], ended[1:], strict=True)]

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from keras_nlp_zoo.layers.recurrent_library_torch import as_library, call_library, shut_beyond
+
 
 def run(
     kind: str, inputs: Any, weights: Any, states: Any, mask: Any, reverse: bool, cell: bool, sequence: bool
@@ -55,24 +57,6 @@ def _steps(sequence: Any, steps: Any) -> Any:
     return sequence if steps is None else sequence.gather(0, steps[:, :, None].expand(-1, -1, sequence.shape[-1]))
 
 
-def shut_beyond(beyond: Any, inputs: Any, kernel: Any) -> tuple[Any, Any]:
-    """Inputs and kernel with which an LSTM keeps its cell beyond a text: the library hands out the last cell only.
-
-    One more input, 1 beyond the text, shuts the input gate and opens the forget gate there. A network of one layer is
-    trained a tenth faster without.
-
-    Args:
-        beyond: bool, shaped like the inputs, with a last dimension of 1.
-        inputs: float `(..., dim)`.
-        kernel: float `(dim, 4 * units)`.
-    """
-    units = kernel.shape[-1] // 4
-    shut = torch.zeros_like(kernel[:1])
-    shut[:, :units], shut[:, units : 2 * units] = -1e4, 1e4
-    inputs = torch.cat([inputs.masked_fill(beyond, 0), beyond.to(inputs.dtype)], dim=-1)
-    return inputs, torch.cat([kernel, shut])
-
-
 def _read(kind: str, inputs: Any, weights: Any, states: Any) -> tuple[Any, ...]:
     """Outputs `(length, batch, units)`, and an LSTM's cell after the last step."""
     parts = as_library(kind, weights)
@@ -81,32 +65,3 @@ def _read(kind: str, inputs: Any, weights: Any, states: Any) -> tuple[Any, ...]:
     initial = [state[None].contiguous() for state in states]
     outputs, *final = call_library(kind, inputs, initial, parts)
     return outputs, *(state[0] for state in final[1:])
-
-
-def as_library(kind: str, weights: Any) -> list[Any]:
-    """The weights as the library has them: of the inputs `(gates * units, dim)`, of the state, and two biases."""
-    kernel, recurrent_kernel, bias = weights
-    if kind == "gru":  # z, r, n here; r, z, n there
-        kernel, recurrent_kernel, bias = (
-            torch.cat([r, z, n], dim=-1) for z, r, n in (w.chunk(3, dim=-1) for w in weights)
-        )
-        biases = bias.unbind(0)
-    else:
-        biases = (bias, torch.zeros_like(bias))
-    return [kernel.t(), recurrent_kernel.t(), *biases]
-
-
-def call_library(kind: str, inputs: Any, states: Any, weights: Any) -> Any:
-    """Outputs and final states `(1, batch, units)` of inputs `(length, batch, dim)`."""
-    network: Any = {"rnn": torch.rnn_tanh, "lstm": torch.lstm, "gru": torch.gru}[kind]
-    return network(
-        inputs,
-        states if kind == "lstm" else states[0],
-        weights,
-        True,  # biases
-        1,  # layers
-        0.0,  # dropout
-        torch.is_grad_enabled(),
-        False,  # bidirectional
-        False,  # batch first
-    )

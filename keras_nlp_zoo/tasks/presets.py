@@ -82,8 +82,8 @@ class PresetTask(_Mixin):
 
     def load_head(self, source: Any) -> None:
         """Takes the head's weights from a checkpoint with the head of this task."""
-        # Not reached but by a task that names a `head_architecture` and forgets this.
-        raise NotImplementedError(f"{type(self).__name__} reads no heads of other packages.")
+        # Reached only by a task that names a `head_architecture` and forgets this.
+        raise NotImplementedError(f"{type(self).__name__} reads no heads of other packages.")  # every head its own way
 
     @classmethod
     def from_preset(cls, preset: Any, load_weights: bool = True, **kwargs: Any) -> Any:

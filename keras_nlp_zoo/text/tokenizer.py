@@ -157,8 +157,7 @@ class Tokenizer(keras_hub.tokenizers.Tokenizer):
         reader = _TrainingTexts(texts)
         try:
             rust.train_from_iterator(reader, KINDS[kind].trainer(**options))
-        except Exception:
-            # The Rust trainer words an error of the iterator its own way: what the reader found is clearer.
+        except Exception:  # raised again: here, or below as the reader met it, clearer than in Rust's words
             if reader.error is None:
                 raise
         if reader.error is not None:
