@@ -15,7 +15,9 @@ def gradients(loss, variables, arrays):
                 return loss(*arrays)
 
         values = [variable.value for variable in variables]
-        value, found = jax.value_and_grad(pure, argnums=(0, 1))(values, [ops.convert_to_tensor(a) for a in arrays])
+        # As one program: JAX would compile each operation by itself.
+        both = jax.jit(jax.value_and_grad(pure, argnums=(0, 1)))
+        value, found = both(values, [ops.convert_to_tensor(a) for a in arrays])
         found = [*found[0], *found[1]]
     elif backend == "tensorflow":
         import tensorflow as tf

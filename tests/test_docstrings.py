@@ -51,6 +51,10 @@ def test_examples_are_found():
     assert len(EXAMPLES) >= 14
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() != "torch",
+    reason="every backend runs what is shown in other tests; where each example is compiled, they take a minute more",
+)
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_example_runs(name, reviews, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_nlp_zoo as knz
+from tests.called import called
 from tests.contracts.cases import CLASSIFIERS, OWN, TINY, arrays, tiny
 
 LENGTHS = [1, 2, 4, 9, 0]
@@ -29,30 +30,32 @@ def texts(name):
     return [(i, length) for i, length in enumerate(LENGTHS) if length or name in OWN]
 
 
-def numpy(outputs):
-    return {key: keras.ops.convert_to_numpy(value) for key, value in outputs.items()}
+@pytest.fixture(scope="module", params=CLASSIFIERS)
+def backbone(request):
+    """One for all that is asked of it, so that its programs are compiled once."""
+    keras.utils.set_random_seed(0)
+    return tiny(request.param).backbone
 
 
-@pytest.mark.parametrize("name", CLASSIFIERS)
-@pytest.mark.parametrize(("extra", "fill"), [(0, 17), (1, 0), (40, 0), (40, 17)])
-def test_padding_changes_nothing(name, extra, fill):
-    backbone = tiny(name).backbone
-    expected, padded = numpy(backbone(batch(backbone))), numpy(backbone(batch(backbone, extra, fill)))
-    for i, length in texts(name):
-        np.testing.assert_allclose(
-            padded["sequence_output"][i, :length], expected["sequence_output"][i, :length], atol=1e-5
-        )
-        if "pooled_output" in expected:
-            np.testing.assert_allclose(padded["pooled_output"][i], expected["pooled_output"][i], atol=1e-5)
+def test_padding_changes_nothing(request, backbone):
+    name = request.node.callspec.params["backbone"]
+    expected = called(backbone, batch(backbone))
+    for extra, fill in ((0, 17), (1, 0), (40, 0), (40, 17)):
+        padded = called(backbone, batch(backbone, extra, fill))
+        for i, length in texts(name):
+            np.testing.assert_allclose(
+                padded["sequence_output"][i, :length], expected["sequence_output"][i, :length], atol=1e-5
+            )
+            if "pooled_output" in expected:
+                np.testing.assert_allclose(padded["pooled_output"][i], expected["pooled_output"][i], atol=1e-5)
 
 
-@pytest.mark.parametrize("name", CLASSIFIERS)
-def test_a_text_alone_and_in_a_batch(name):
-    backbone = tiny(name).backbone
+def test_a_text_alone_and_in_a_batch(request, backbone):
+    name = request.node.callspec.params["backbone"]
     inputs = batch(backbone)
-    whole = numpy(backbone(inputs))
+    whole = called(backbone, inputs)
     for i, length in texts(name):
-        alone = numpy(backbone({key: value[i : i + 1, : max(length, 1)] for key, value in inputs.items()}))
+        alone = called(backbone, {key: value[i : i + 1, : max(length, 1)] for key, value in inputs.items()})
         np.testing.assert_allclose(
             alone["sequence_output"][0, :length], whole["sequence_output"][i, :length], atol=1e-5
         )
@@ -60,25 +63,22 @@ def test_a_text_alone_and_in_a_batch(name):
             np.testing.assert_allclose(alone["pooled_output"][0], whole["pooled_output"][i], atol=1e-5)
 
 
-@pytest.mark.parametrize("name", CLASSIFIERS)
-def test_padding_positions_are_zero_and_everything_is_finite(name):
-    backbone = tiny(name).backbone
-    inputs = batch(backbone, 3, 17)
-    outputs = numpy(backbone(inputs))
+def test_padding_positions_are_zero_and_everything_is_finite(request, backbone):
+    name = request.node.callspec.params["backbone"]
+    inputs = batch(backbone, 40, 17)
+    outputs = called(backbone, inputs)
     if name in OWN:
         assert np.abs(outputs["sequence_output"][inputs["padding_mask"] == 0]).max() == 0
     assert all(np.isfinite(value).all() for value in outputs.values())
 
 
-@pytest.mark.parametrize("name", CLASSIFIERS)
-def test_every_token_matters(name):
+def test_every_token_matters(backbone):
     """The padding tests would pass for a network that reads nothing."""
-    backbone = tiny(name).backbone
     inputs = batch(backbone)
-    outputs = numpy(backbone(inputs))
+    outputs = called(backbone, inputs)
     for position in range(9):
         changed = {key: value.copy() for key, value in inputs.items()}
         changed["token_ids"][3, position] = 49 if inputs["token_ids"][3, position] != 49 else 48
-        after = numpy(backbone(changed))["sequence_output"][3]
+        after = called(backbone, changed)["sequence_output"][3]
         assert np.abs(after - outputs["sequence_output"][3]).max() > 1e-6
     assert all(np.abs(value[3]).max() > 0 for value in outputs.values())

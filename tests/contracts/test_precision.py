@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.called import called
 from tests.contracts.cases import CLASSIFIERS, arrays, tiny
 
 
@@ -17,7 +18,7 @@ def test_batch_and_length_are_free(name):
     assert all(tuple(tensor.shape) == (None, None) for tensor in backbone.input.values())
     for batch, length in ((1, 1), (3, 2), (2, 40)):
         ids = np.ones((batch, length), "int32")
-        outputs = backbone(arrays(backbone, ids, ids))
+        outputs = called(backbone, arrays(backbone, ids, ids))
         assert outputs["sequence_output"].shape[:2] == (batch, length)
         assert all(output.shape[0] == batch for output in outputs.values())
 
@@ -28,13 +29,11 @@ def test_trains_in_every_precision(name, dtype, tokenizer, reviews):
     if name == "bert" and dtype == "mixed_float16" and keras.backend.backend() == "jax" and not on_gpu():
         pytest.skip("Keras's attention multiplies float16 into float32, a product that XLA does not have on CPU")
     model = tiny(name, tokenizer, dtype=dtype)
-    texts = [" ".join(text.split()[:8]) for text in reviews[0][:16]]
+    texts = [*reviews[0][:15], ""]
     history = model.fit(texts, reviews[1][:16], epochs=2, verbose=0).history
     assert np.isfinite(history["loss"]).all()
     if dtype == "bfloat16":  # the scale of mixed_float16 begins so high that the first steps are left out
         assert history["loss"][1] != history["loss"][0], "it does not learn"
-    logits = keras.ops.cast(model(model.preprocessor([*texts[:3], ""])), "float32")
-    assert np.isfinite(keras.ops.convert_to_numpy(logits)).all()
     assert keras.backend.standardize_dtype(model.output.dtype) == dtype.removeprefix("mixed_")
 
 
@@ -44,7 +43,7 @@ def test_half_precision_agrees_with_float32(name, tokenizer, reviews):
     half = tiny(name, tokenizer, dtype="mixed_bfloat16")
     half.set_weights(full.get_weights())
     inputs = full.preprocessor([*reviews[0][:8], ""])
-    one, other = (keras.ops.convert_to_numpy(keras.ops.cast(model(inputs), "float32")) for model in (half, full))
+    one, other = (called(model, inputs).astype("float32") for model in (half, full))
     np.testing.assert_allclose(one, other, atol=0.05)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import keras_nlp_zoo as knz
+from tests.called import called
 from tests.conftest import ODD_TEXTS
 from tests.contracts.cases import TRANSLATORS, every_weight_moved, tiny_backbone, tiny_translator
 
@@ -35,14 +36,10 @@ def batch(extra=0, fill=0):
     return inputs
 
 
-def numpy(outputs):
-    return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
-
-
 @pytest.mark.parametrize("name", TRANSLATORS)
 def test_padding_changes_nothing(name):
     backbone = tiny_backbone(name, "seq2seq_lm")
-    expected, padded = numpy(backbone(batch())), numpy(backbone(batch(extra=9, fill=17)))
+    expected, padded = called(backbone, batch()), called(backbone, batch(extra=9, fill=17))
     for key, value in expected.items():
         np.testing.assert_allclose(padded[key][:, :7], value, atol=1e-5)
         assert np.abs(padded[key][:, 7:]).max(initial=0) == 0
@@ -55,12 +52,12 @@ def test_padding_changes_nothing(name):
 @pytest.mark.parametrize("name", TRANSLATORS)
 def test_a_pair_alone_and_in_a_batch(name):
     backbone = tiny_backbone(name, "seq2seq_lm")
-    whole = numpy(backbone(batch()))["decoder_sequence_output"]
+    whole = called(backbone, batch())["decoder_sequence_output"]
     for i in (2, 3):  # one of several tokens, and one of the fewest there can be
         source, target = LENGTHS[i]
         sizes = {"encoder": max(source, 1), "decoder": target}
         alone = {key: value[i : i + 1, : sizes[key.split("_")[0]]] for key, value in batch().items()}
-        found = numpy(backbone(alone))["decoder_sequence_output"][0]
+        found = called(backbone, alone)["decoder_sequence_output"][0]
         np.testing.assert_allclose(found, whole[i, :target], atol=1e-5)
 
 
@@ -68,13 +65,13 @@ def test_a_pair_alone_and_in_a_batch(name):
 def test_the_decoder_knows_the_whole_source_and_the_target_so_far(name):
     backbone = tiny_backbone(name, "seq2seq_lm")
     inputs = batch()
-    row, expected = 2, numpy(backbone(inputs))["decoder_sequence_output"]
+    row, expected = 2, called(backbone, inputs)["decoder_sequence_output"]
     for side, length in zip(("encoder", "decoder"), LENGTHS[row], strict=True):
         for position in range(length):
             changed = {key: value.copy() for key, value in inputs.items()}
             ids = changed[f"{side}_token_ids"]
             ids[row, position] = 49 if ids[row, position] != 49 else 48
-            moved = np.abs(numpy(backbone(changed))["decoder_sequence_output"] - expected).max(axis=-1)
+            moved = np.abs(called(backbone, changed)["decoder_sequence_output"] - expected).max(axis=-1)
             first = position if side == "decoder" else 0
             assert moved[row, first : LENGTHS[row, 1]].min() > 1e-7, f"{side} token {position} is not read"
             assert moved[row, :first].max(initial=0) == 0, f"token {position} of the target is read too early"
@@ -84,14 +81,13 @@ def test_the_decoder_knows_the_whole_source_and_the_target_so_far(name):
 @pytest.mark.parametrize("name", TRANSLATORS)
 def test_decoding_step_by_step_is_decoding_at_once(name):
     backbone, inputs = tiny_backbone(name, "seq2seq_lm"), batch()
-    expected = numpy(backbone(inputs))["decoder_sequence_output"]
-    ids = {key: keras.ops.convert_to_tensor(value) for key, value in inputs.items()}
-    cache = backbone.start_decoding(ids["encoder_token_ids"], ids["encoder_padding_mask"], 7)
+    expected = called(backbone, inputs)["decoder_sequence_output"]
+    cache = called(backbone.start_decoding, inputs["encoder_token_ids"], inputs["encoder_padding_mask"], max_length=7)
     assert all(leaf.shape[0] == 4 for leaf in keras.tree.flatten(cache)), "a beam search could not reorder the cache"
     for index in range(7):
-        output, cache = backbone.decode_step(ids["decoder_token_ids"][:, index], index, cache)
+        output, cache = called(backbone.decode_step, inputs["decoder_token_ids"][:, index], index, cache)
         real = LENGTHS[:, 1] > index
-        np.testing.assert_allclose(numpy(output)[real], expected[real, index], atol=1e-5)
+        np.testing.assert_allclose(output[real], expected[real, index], atol=1e-5)
 
 
 @pytest.fixture(scope="module", params=TRANSLATORS)
@@ -120,7 +116,7 @@ def test_generate_is_greedy(learner, pairs, tokenizer):
     }
     outputs = model.generate(inputs, sampler="greedy")
     tokens, mask = outputs["decoder_token_ids"], outputs["decoder_padding_mask"]
-    logits = numpy(model({**inputs, "decoder_token_ids": tokens, "decoder_padding_mask": mask}))
+    logits = called(model, {**inputs, "decoder_token_ids": tokens, "decoder_padding_mask": mask})
     written = mask[:, 1:] == 1
     assert written.sum() >= 16
     np.testing.assert_array_equal(tokens[:, 1:][written], logits[:, :-1].argmax(-1)[written])
@@ -188,7 +184,7 @@ def test_runs_in_every_precision(name, dtype, pairs, tokenizer):
 def test_half_precision_agrees_with_float32(name):
     full, half = (tiny_translator(name, dtype=dtype) for dtype in (None, "mixed_bfloat16"))
     half.set_weights(full.get_weights())
-    np.testing.assert_allclose(numpy(half(batch())).astype("float32"), numpy(full(batch())), atol=0.05)
+    np.testing.assert_allclose(called(half, batch()).astype("float32"), called(full, batch()), atol=0.05)
 
 
 @pytest.mark.parametrize("name", TRANSLATORS)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import keras_nlp_zoo as knz
+from tests.called import called
 from tests.conftest import ODD_TEXTS
 from tests.contracts.cases import WRITERS, every_weight_moved, tiny_writer
 
@@ -15,10 +16,6 @@ TEXTS = ["ada reads old books", "bob eats ripe plums", "cleo plays", "dan sings 
 @pytest.fixture(scope="module")
 def tokenizer():
     return knz.Tokenizer.train(TEXTS, kind="word")
-
-
-def numpy(outputs):
-    return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
 
 
 def batch(extra=0, fill=0, lengths=(4, 1, 7, 2)):
@@ -32,23 +29,23 @@ def batch(extra=0, fill=0, lengths=(4, 1, 7, 2)):
 def test_padding_changes_nothing(name):
     model = tiny_writer(name)
     inputs = batch()
-    expected, padded = numpy(model(inputs)), numpy(model(batch(extra=9, fill=17)))
+    expected, padded = called(model, inputs), called(model, batch(extra=9, fill=17))
     real = inputs["padding_mask"] == 1
     np.testing.assert_allclose(padded[:, :7][real], expected[real], atol=1e-5)
     assert np.isfinite(padded).all()
     for row, length in ((1, 1), (2, 7)):
-        alone = numpy(model({key: value[row : row + 1, :length] for key, value in inputs.items()}))
+        alone = called(model, {key: value[row : row + 1, :length] for key, value in inputs.items()})
         np.testing.assert_allclose(alone[0], expected[row, :length], atol=1e-5)
 
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_token_is_said_from_those_before_alone(name):
     model, inputs = tiny_writer(name), batch(lengths=(7, 7))
-    expected = numpy(model(inputs))
+    expected = called(model, inputs)
     for position in range(7):
         changed = {key: value.copy() for key, value in inputs.items()}
         changed["token_ids"][0, position] = 49 if inputs["token_ids"][0, position] != 49 else 48
-        moved = np.abs(numpy(model(changed)) - expected).max(axis=-1)
+        moved = np.abs(called(model, changed) - expected).max(axis=-1)
         assert moved[0, position:].min() > 1e-8, f"token {position} is not read"
         assert moved[0, :position].max(initial=0) < 1e-6, f"token {position} is read too early"
         assert moved[1].max() < 1e-6
@@ -118,8 +115,8 @@ def test_runs_in_every_precision(name, dtype, tokenizer):
     model = tiny_writer(name, tokenizer, dtype=dtype)
     assert np.isfinite(model.fit(TEXTS, batch_size=4, verbose=0).history["loss"]).all()
     assert keras.backend.standardize_dtype(model.output.dtype) == dtype.removeprefix("mixed_")
-    assert np.isfinite(model.perplexity(TEXTS))
     if dtype == "bfloat16":  # compiled once is enough
+        assert np.isfinite(model.perplexity(TEXTS))
         assert len(model.generate(["ada", "bob eats", ""], max_length=5)) == 3
 
 
@@ -129,7 +126,7 @@ def test_half_precision_agrees_with_float32(name, tokenizer):
     half.set_weights(full.get_weights())
     inputs = batch()
     inputs["token_ids"] %= tokenizer.vocabulary_size()
-    np.testing.assert_allclose(numpy(half(inputs)).astype("float32"), numpy(full(inputs)), atol=0.05)
+    np.testing.assert_allclose(called(half, inputs).astype("float32"), called(full, inputs), atol=0.05)
     assert half.perplexity(TEXTS) == pytest.approx(full.perplexity(TEXTS), rel=0.02)
 
 

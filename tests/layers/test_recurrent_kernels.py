@@ -59,9 +59,10 @@ def loss_of(run, kind, mask, reverse, cell=True, training=True):
 
 # Only an LSTM has a cell to leave out.
 @pytest.mark.parametrize(("kind", "cell"), [*((kind, True) for kind in KINDS), ("lstm", False)])
-@pytest.mark.parametrize("mask", masks(7))
-@pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("length", [1, 7])
+@pytest.mark.parametrize(
+    ("length", "mask", "reverse"),
+    [(1, "none", True), (1, "right", False), *((7, mask, reverse) for mask in masks(7) for reverse in (False, True))],
+)
 def test_kernel_and_its_gradients_are_those_of_the_reference(kind, mask, reverse, length, cell):
     arrays, mask = case(kind, length), masks(length)[mask]
     value, found = gradients(loss_of(recurrent, kind, mask, reverse, cell), [], arrays)
@@ -209,9 +210,14 @@ def test_extreme_gates_stay_finite(kind):
 
 @pytest.mark.skipif(keras.backend.backend() == "tensorflow", reason="TensorFlow does the same on a GPU as on a CPU")
 @pytest.mark.parametrize(("kind", "cell"), [*((kind, True) for kind in KINDS), ("lstm", False)])
-@pytest.mark.parametrize("mask", ["none", "right", "anywhere"])
-@pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("length", [1, 23])  # less than a round of steps, and more than two
+@pytest.mark.parametrize(
+    ("length", "mask", "reverse"),
+    [
+        (1, "right", False),  # less than a round of steps; 23 are more than two
+        *((23, mask, reverse) for mask in ("right", "anywhere") for reverse in (False, True)),
+        (23, "none", True),
+    ],
+)
 def test_what_a_gpu_does(monkeypatch, kind, mask, reverse, length, cell):
     """Done by the CPU, which can do it too."""
     if keras.backend.backend() == "torch":

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_nlp_zoo.layers import PositionEncoding, Transformer, TransformerDecoder, TransformerEncoder
 from keras_nlp_zoo.layers.transformer_block import put
+from tests.called import called, numpy
 
 RANDOM = np.random.RandomState(0)
 DIM, HEADS, WIDTH, LAYERS = 8, 2, 12, 2
@@ -16,10 +17,6 @@ SOURCES = RANDOM.normal(size=(BATCH, SOURCE, DIM)).astype("float32")
 TARGETS = RANDOM.normal(size=(BATCH, TARGET, DIM)).astype("float32")
 SOURCE_MASK = (np.arange(SOURCE) < np.array([6, 1, 4])[:, None]).astype("int32")
 TARGET_MASK = (np.arange(TARGET) < np.array([2, 5, 3])[:, None]).astype("int32")
-
-
-def numpy(tensor):
-    return ops.convert_to_numpy(tensor)
 
 
 def make(layer_class, *shapes, **options):
@@ -89,10 +86,10 @@ OPTIONS = [{}, {"normalize_first": True}, {"final_norm": False}]
 def test_encoder(options, masked):
     encoder = make(TransformerEncoder, SOURCES.shape, **options)
     mask = SOURCE_MASK if masked else np.ones_like(SOURCE_MASK)
-    found = encoder(SOURCES, mask=mask if masked else None, return_attention_scores=True)
+    found = called(encoder, SOURCES, mask=mask if masked else None, return_attention_scores=True)
     for one, other in zip(found, expected(encoder, SOURCES, visible(mask, SOURCE)), strict=True):
-        np.testing.assert_allclose(numpy(one), other, atol=1e-5)
-    np.testing.assert_allclose(numpy(encoder(SOURCES, mask=mask)), numpy(found[0]), atol=1e-6)
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    np.testing.assert_allclose(called(encoder, SOURCES, mask=mask), found[0], atol=1e-6)
 
 
 @pytest.mark.parametrize("options", OPTIONS)
@@ -105,7 +102,8 @@ def test_decoder(options, causal, cross_attention):
     if causal:
         allowed = allowed & np.tri(TARGET, dtype=bool)
     memory = (SOURCES, visible(SOURCE_MASK, TARGET)) if cross_attention else ()
-    found = decoder(
+    found = called(
+        decoder,
         TARGETS,
         SOURCES if cross_attention else None,
         mask=TARGET_MASK,
@@ -114,7 +112,7 @@ def test_decoder(options, causal, cross_attention):
         return_attention_scores=True,
     )
     for one, other in zip(found, expected(decoder, TARGETS, allowed, *memory), strict=True):
-        np.testing.assert_allclose(numpy(one), other, atol=1e-5)
+        np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def visible(mask, queries):
@@ -124,15 +122,15 @@ def visible(mask, queries):
 
 def test_transformer_is_encoder_and_decoder():
     transformer = make(Transformer, SOURCES.shape, TARGETS.shape)
-    outputs, scores, target_scores, memory_scores = transformer(
-        SOURCES, TARGETS, source_mask=SOURCE_MASK, return_attention_scores=True
+    outputs, scores, target_scores, memory_scores = called(
+        transformer, SOURCES, TARGETS, source_mask=SOURCE_MASK, return_attention_scores=True
     )
     memory, wanted_scores = expected(transformer.encoder, SOURCES, visible(SOURCE_MASK, SOURCE))
     causal = np.repeat(np.tri(TARGET, dtype=bool)[None], BATCH, axis=0)
     wanted = expected(transformer.decoder, TARGETS, causal, memory, visible(SOURCE_MASK, TARGET))
     found = (outputs, target_scores, memory_scores, scores)
     for one, other in zip(found, (*wanted, wanted_scores), strict=True):
-        np.testing.assert_allclose(numpy(one), other, atol=1e-5)
+        np.testing.assert_allclose(one, other, atol=1e-5)
     # Another mask for the memory than for the source, and masks that come with the tensors
     shorter = SOURCE_MASK * np.array([1, 1, 0, 0, 0, 0])
     wanted = expected(transformer.decoder, TARGETS, causal, memory, visible(shorter, TARGET))[0]
@@ -189,11 +187,11 @@ def test_values_are_put_into_a_cache():
 
 def test_what_stands_in_the_padding_does_not_matter():
     transformer = make(Transformer, SOURCES.shape, TARGETS.shape)
-    short = numpy(transformer(SOURCES, TARGETS, source_mask=SOURCE_MASK))
+    short = called(transformer, SOURCES, TARGETS, source_mask=SOURCE_MASK)
     noise = 1e3 * RANDOM.normal(size=(BATCH, 40, DIM))
     longer = np.concatenate([np.where(SOURCE_MASK[:, :, None], SOURCES, 1e3), noise], axis=1).astype("float32")
     mask = np.pad(SOURCE_MASK, ((0, 0), (0, 40)))
-    np.testing.assert_allclose(numpy(transformer(longer, TARGETS, source_mask=mask)), short, atol=1e-5)
+    np.testing.assert_allclose(called(transformer, longer, TARGETS, source_mask=mask), short, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "mixed_bfloat16"])
@@ -201,22 +199,22 @@ def test_a_source_that_is_all_padding(dtype):
     """Nothing can be seen of it: neither what stands in it nor how much there is."""
     transformer = make(Transformer, SOURCES.shape, TARGETS.shape, dtype=dtype, num_layers=1)
     outputs = [
-        numpy(transformer(source, TARGETS[:1], source_mask=np.zeros(source.shape[:2], "int32")))
+        called(transformer, source, TARGETS[:1], source_mask=np.zeros(source.shape[:2], "int32"))
         for source in (SOURCES[:1], SOURCES[1:2, :3])
     ]
     assert keras.backend.standardize_dtype(outputs[0].dtype) == dtype.removeprefix("mixed_")
     outputs = [output.astype("float32") for output in outputs]
     assert np.isfinite(outputs).all()
     np.testing.assert_allclose(*outputs, atol=1e-5 if dtype == "float32" else 0.05)
-    hidden = transformer.decoder(TARGETS, SOURCES, mask=np.zeros_like(TARGET_MASK))
-    assert np.isfinite(numpy(hidden).astype("float32")).all()
+    hidden = called(transformer.decoder, TARGETS, SOURCES, mask=np.zeros_like(TARGET_MASK))
+    assert np.isfinite(hidden.astype("float32")).all()
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_hides_padding_too(dtype):
     encoder = make(TransformerEncoder, SOURCES.shape, dtype=f"mixed_{dtype}", num_layers=1)
-    _, scores = encoder(SOURCES, mask=SOURCE_MASK, return_attention_scores=True)
-    scores = numpy(scores).astype("float32")
+    _, scores = called(encoder, SOURCES, mask=SOURCE_MASK, return_attention_scores=True)
+    scores = scores.astype("float32")
     assert (scores * (1 - SOURCE_MASK[:, None, None, None]) == 0).all()
     wanted = expected(encoder, SOURCES, visible(SOURCE_MASK, SOURCE))[1]
     np.testing.assert_allclose(scores, wanted, atol=0.02)
@@ -229,7 +227,7 @@ def test_dropout_in_training_only():
     transformer = make(Transformer, SOURCES.shape, TARGETS.shape, dropout=0.5)
     one, other = (numpy(transformer(SOURCES, TARGETS, training=True)) for _ in range(2))
     assert np.abs(one - other).max() > 0
-    one, other = (numpy(transformer(SOURCES, TARGETS)) for _ in range(2))
+    one, other = (called(transformer, SOURCES, TARGETS) for _ in range(2))
     np.testing.assert_array_equal(one, other)
     without = make(Transformer, SOURCES.shape, TARGETS.shape, dropout=0.0)
     assert not [layer for layer in without._flatten_layers() if isinstance(layer, keras.layers.Dropout)]

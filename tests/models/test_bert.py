@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import keras_nlp_zoo as knz
+from tests.called import called
 
 SIZES = {"num_layers": 2, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 12, "max_sequence_length": 10}
 LENGTHS = np.array([6, 1, 4])
@@ -70,7 +71,7 @@ def reference(backbone, inputs, activation, epsilon):
 @pytest.mark.parametrize(("name", "epsilon"), [("gelu", 1e-12), ("gelu_approximate", 1e-3), ("relu", 0.1)])
 def test_outputs_are_those_of_the_formulas(name, epsilon):
     backbone = make(activation=name, layer_norm_epsilon=epsilon)
-    found = {key: keras.ops.convert_to_numpy(value) for key, value in backbone(INPUTS).items()}
+    found = called(backbone, INPUTS)
     for row, (sequence, pooled) in enumerate(reference(backbone, INPUTS, ACTIVATIONS[name], epsilon)):
         np.testing.assert_allclose(found["sequence_output"][row, : len(sequence)], sequence, atol=2e-5)
         np.testing.assert_allclose(found["pooled_output"][row], pooled, atol=2e-5)
@@ -83,8 +84,8 @@ def test_keras_hubs_own_is_the_approximate_one():
     for activation, same in (("gelu_approximate", True), ("gelu", False)):
         ours = make(activation=activation)
         theirs.set_weights(ours.get_weights())
-        expected = keras.ops.convert_to_numpy(theirs(INPUTS)["sequence_output"])[MASK == 1]
-        found = keras.ops.convert_to_numpy(ours(INPUTS)["sequence_output"])[MASK == 1]
+        expected = called(theirs, INPUTS)["sequence_output"][MASK == 1]
+        found = called(ours, INPUTS)["sequence_output"][MASK == 1]
         assert (np.abs(found - expected).max() < 1e-6) == same
     assert knz.models.BertBackbone(20, **SIZES).activation is keras.activations.gelu
 
@@ -92,7 +93,7 @@ def test_keras_hubs_own_is_the_approximate_one():
 @pytest.mark.parametrize("activation", ["gelu", "gelu_approximate", "relu"])
 def test_it_is_saved_with_its_activation(activation, tmp_path):
     backbone = make(activation=activation, layer_norm_epsilon=1e-3, dropout=0.3, num_segments=3)
-    expected = keras.ops.convert_to_numpy(backbone(INPUTS)["sequence_output"])
+    expected = called(backbone, INPUTS)["sequence_output"]
     backbone.save(tmp_path / "model.keras")
     backbone.save_to_preset(str(tmp_path / "preset"))
     for again in (
@@ -101,7 +102,7 @@ def test_it_is_saved_with_its_activation(activation, tmp_path):
     ):
         assert again.get_config() == backbone.get_config()
         assert (again.get_config()["activation"], again.dropout, again.num_segments) == (activation, 0.3, 3)
-        np.testing.assert_allclose(keras.ops.convert_to_numpy(again(INPUTS)["sequence_output"]), expected, atol=1e-6)
+        np.testing.assert_allclose(called(again, INPUTS)["sequence_output"], expected, atol=1e-6)
 
 
 def test_an_activation_that_is_none():

@@ -9,15 +9,12 @@ import pytest
 from keras import ops
 
 from keras_nlp_zoo.models import GPT2Backbone, TransformerDecoderBackbone
+from tests.called import called, numpy
 
 RANDOM = np.random.RandomState(0)
 SIZES = {"num_layers": 2, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 12, "max_sequence_length": 20}
 VOCABULARY = 30
 IDS = np.random.RandomState(1).randint(0, VOCABULARY, (3, 7)).astype("int32")
-
-
-def numpy(tensor):
-    return ops.convert_to_numpy(tensor)
 
 
 def make(**options):
@@ -31,7 +28,7 @@ def make(**options):
 
 def run(backbone, ids=IDS, lengths=None):
     mask = np.ones_like(ids) if lengths is None else (np.arange(ids.shape[1]) < np.array(lengths)[:, None])
-    return numpy(backbone({"token_ids": ids, "padding_mask": mask.astype("int32")})["sequence_output"])
+    return called(backbone, {"token_ids": ids, "padding_mask": mask.astype("int32")})["sequence_output"]
 
 
 def gelu(x):
@@ -122,23 +119,23 @@ def test_later_tokens_and_padding_do_not_matter():
 def test_decoding_step_by_step_is_reading_at_once(begun):
     backbone = make(dropout=0.5)
     expected = run(backbone)
-    beginning = ops.convert_to_tensor(IDS[:, : begun + 2])  # what is not to be read is written over
+    beginning = IDS[:, : begun + 2]  # what is not to be read is written over
     mask = np.broadcast_to(np.arange(begun + 2) < begun, (3, begun + 2)).astype("int32")
-    cache = backbone.start_decoding(beginning, ops.convert_to_tensor(mask), 12)
+    cache = called(backbone.start_decoding, beginning, mask, max_length=12)
     assert all(leaf.shape[0] == 3 for leaf in keras.tree.flatten(cache))
     for index in range(begun, 7):
-        output, cache = backbone.decode_step(ops.convert_to_tensor(IDS[:, index]), index, cache)
-        np.testing.assert_allclose(numpy(output), expected[:, index], atol=1e-5)
+        output, cache = called(backbone.decode_step, IDS[:, index], index, cache)
+        np.testing.assert_allclose(output, expected[:, index], atol=1e-5)
 
 
 def test_several_tokens_in_one_step():
     backbone = make()
     expected = run(backbone)
-    cache = backbone.start_decoding(IDS[:, :1], np.ones((3, 1), "int32"), 7)
-    several, cache = backbone.decode_step(IDS[:, 1:5], 1, cache)
-    one, _ = backbone.decode_step(IDS[:, 5], 5, cache)
-    np.testing.assert_allclose(numpy(several), expected[:, 1:5], atol=1e-5)
-    np.testing.assert_allclose(numpy(one), expected[:, 5], atol=1e-5)
+    cache = called(backbone.start_decoding, IDS[:, :1], np.ones((3, 1), "int32"), max_length=7)
+    several, cache = called(backbone.decode_step, IDS[:, 1:5], 1, cache)
+    one, _ = called(backbone.decode_step, IDS[:, 5], 5, cache)
+    np.testing.assert_allclose(several, expected[:, 1:5], atol=1e-5)
+    np.testing.assert_allclose(one, expected[:, 5], atol=1e-5)
 
 
 def number_of_weights(vocabulary_size, num_layers, hidden_dim, intermediate_dim, max_sequence_length):
@@ -164,7 +161,7 @@ def test_too_long():
     with pytest.raises(ValueError, match=r"`max_sequence_length` is 20\. Received: 21 positions"):
         run(backbone, np.ones((1, 21), "int32"))
     with pytest.raises(ValueError, match=r"`max_length` must not exceed max_sequence_length=20\. Received: 21"):
-        backbone.start_decoding(IDS, np.ones_like(IDS), 21)
+        called(backbone.start_decoding, IDS, np.ones_like(IDS), max_length=21)
 
 
 @pytest.mark.parametrize(

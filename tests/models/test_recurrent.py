@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_nlp_zoo.models import GRUBackbone, LSTMBackbone, RNNBackbone
+from tests.called import called
 
 
 @pytest.mark.parametrize("backbone_class", [RNNBackbone, LSTMBackbone, GRUBackbone])
@@ -35,16 +36,14 @@ def test_decoding_step_by_step_is_reading_at_once(backbone_class, begun, num_lay
     """After a beginning of which only a part is to be read, and with dropout that must not be active."""
     backbone = backbone_class(30, embedding_dim=4, hidden_dim=6, num_layers=num_layers, dropout=0.5)
     ids = np.random.RandomState(0).randint(0, 30, (3, 7)).astype("int32")
-    outputs = backbone({"token_ids": ids, "padding_mask": np.ones_like(ids)})
-    expected = keras.ops.convert_to_numpy(outputs["sequence_output"])
+    expected = called(backbone, {"token_ids": ids, "padding_mask": np.ones_like(ids)})["sequence_output"]
     mask = np.broadcast_to(np.arange(7) < begun, ids.shape).astype("int32")
-    tokens = keras.ops.convert_to_tensor(ids)
-    cache = backbone.start_decoding(tokens, keras.ops.convert_to_tensor(mask), 7)
+    cache = called(backbone.start_decoding, ids, mask, max_length=7)
     assert len(cache) == num_layers * (2 if backbone_class is LSTMBackbone else 1)
     assert all(tuple(state.shape) == (3, 6) for state in cache)
     for index in range(begun, 7):
-        output, cache = backbone.decode_step(tokens[:, index], index, cache)
-        np.testing.assert_allclose(keras.ops.convert_to_numpy(output), expected[:, index], atol=1e-5)
+        output, cache = called(backbone.decode_step, ids[:, index], index, cache)
+        np.testing.assert_allclose(output, expected[:, index], atol=1e-5)
     assert isinstance(cache, tuple)
 
 
@@ -54,8 +53,8 @@ def test_rows_may_begin_with_different_lengths(backbone_class):
     backbone = backbone_class(30, embedding_dim=4, hidden_dim=6, dropout=0.0)
     ids, lengths = np.random.RandomState(0).randint(0, 30, (3, 7)), np.array([7, 1, 4])
     mask = (np.arange(7) < lengths[:, None]).astype("int32")
-    hidden = keras.ops.convert_to_numpy(backbone.start_decoding(ids, mask, 9)[0])
-    sequence = keras.ops.convert_to_numpy(backbone({"token_ids": ids, "padding_mask": mask})["sequence_output"])
+    hidden = called(backbone.start_decoding, ids, mask, max_length=9)[0]
+    sequence = called(backbone, {"token_ids": ids, "padding_mask": mask})["sequence_output"]
     np.testing.assert_allclose(hidden, sequence[np.arange(3), lengths - 1], atol=1e-6)
 
 

@@ -1,9 +1,9 @@
-import keras
 import numpy as np
 import pytest
 from keras import ops
 
 from keras_nlp_zoo.models import Seq2SeqBackbone
+from tests.called import called, numpy
 
 SOURCE_LENGTHS, TARGET_LENGTHS = np.array([6, 3, 1]), np.array([5, 2, 4])
 RANDOM = np.random.RandomState(0)
@@ -40,21 +40,16 @@ def backbone(**config):
     return model
 
 
-def numpy(outputs):
-    return keras.tree.map_structure(ops.convert_to_numpy, outputs)
-
-
 @pytest.mark.parametrize("name", CONFIGS)
 def test_one_step_at_a_time_is_all_at_once(name):
     model = backbone(**CONFIGS[name])
-    expected = numpy(model(INPUTS))["decoder_sequence_output"]
+    expected = called(model, INPUTS)["decoder_sequence_output"]
     assert expected.shape == (3, 5, 12)
-    tensors = {key: ops.convert_to_tensor(value) for key, value in INPUTS.items()}
-    cache = model.start_decoding(tensors["encoder_token_ids"], tensors["encoder_padding_mask"], 5)
+    cache = called(model.start_decoding, INPUTS["encoder_token_ids"], INPUTS["encoder_padding_mask"], max_length=5)
     for index in range(5):
-        output, cache = model.decode_step(tensors["decoder_token_ids"][:, index], index, cache)
+        output, cache = called(model.decode_step, INPUTS["decoder_token_ids"][:, index], index, cache)
         real = index < TARGET_LENGTHS
-        np.testing.assert_allclose(numpy(output)[real], expected[real, index], atol=1e-5)
+        np.testing.assert_allclose(output[real], expected[real, index], atol=1e-5)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -90,7 +85,7 @@ def test_reverse_source_reads_from_the_end():
 def test_dot_attention_is_that_of_luong():
     """Luong et al. (2015), equations 5 and 7 with the "general" score, in float64 NumPy on the layers' own inputs."""
     model = backbone(attention="dot", cell="gru")
-    source = numpy(model(INPUTS))["encoder_sequence_output"].astype("float64")
+    source = called(model, INPUTS)["encoder_sequence_output"].astype("float64")
     words = model.decoder_embedding(INPUTS["decoder_token_ids"])
     states = ops.convert_to_tensor(source[np.arange(3), SOURCE_LENGTHS - 1].astype("float32"))
     hidden = numpy(model.decoder(words, initial_state=[states])[0]).astype("float64")
@@ -101,7 +96,7 @@ def test_dot_attention_is_that_of_luong():
             scores = np.exp(source[row, :width] @ (hidden[row, t] @ query))
             context = scores / scores.sum() @ source[row, :width]
             expected[row, t] = np.tanh(np.concatenate([context, hidden[row, t]]) @ output)
-    np.testing.assert_allclose(numpy(model(INPUTS))["decoder_sequence_output"], expected, atol=1e-5)
+    np.testing.assert_allclose(called(model, INPUTS)["decoder_sequence_output"], expected, atol=1e-5)
 
 
 def test_maxout_is_that_of_bahdanau():
@@ -113,7 +108,7 @@ def test_maxout_is_that_of_bahdanau():
     joined = np.concatenate([numpy(hidden), numpy(contexts), numpy(words)], axis=-1).astype("float64")
     pairs = joined @ numpy(model.output_dense.kernel) + numpy(model.output_dense.bias)
     expected = np.maximum(pairs[..., :12], pairs[..., 12:]) * INPUTS["decoder_padding_mask"][:, :, None]
-    np.testing.assert_allclose(numpy(model(INPUTS))["decoder_sequence_output"], expected, atol=1e-5)
+    np.testing.assert_allclose(called(model, INPUTS)["decoder_sequence_output"], expected, atol=1e-5)
 
 
 def test_tied_embeddings_are_one_matrix():

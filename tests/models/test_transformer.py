@@ -6,16 +6,13 @@ import pytest
 from keras import ops
 
 from keras_nlp_zoo.models import TransformerBackbone, TransformerDecoderBackbone, TransformerEncoderBackbone
+from tests.called import called, numpy
 
 RANDOM = np.random.RandomState(0)
 SIZES = {"num_layers": 2, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 12, "max_sequence_length": 20}
 VOCABULARY, BATCH, SOURCE, TARGET = 30, 3, 7, 5
 SOURCE_LENGTHS, TARGET_LENGTHS = [7, 1, 4], [2, 5, 3]
 BACKBONES = [TransformerBackbone, TransformerEncoderBackbone, TransformerDecoderBackbone]
-
-
-def numpy(tensor):
-    return ops.convert_to_numpy(tensor)
 
 
 def padded(lengths, width, fill=0):
@@ -46,7 +43,7 @@ def make(backbone_class, **options):
 
 
 def run(backbone, inputs):
-    return {name: numpy(output) for name, output in backbone(inputs).items()}
+    return called(backbone, inputs)
 
 
 @pytest.mark.parametrize("backbone_class", BACKBONES)
@@ -141,22 +138,23 @@ def test_cached_decoding_of_the_decoder_alone():
     cache = backbone.start_decoding(ids, none, SOURCE + 2)
     found = decode_in_a_loop(backbone.decode_step, cache, ids, SIZES["hidden_dim"])
     np.testing.assert_allclose(found, expected, atol=1e-5)
-    several, cache = backbone.decode_step(ids[:, :4], 0, cache)  # a prompt, in one go
-    one, _ = backbone.decode_step(ids[:, 4], 4, cache)
-    np.testing.assert_allclose(numpy(several), expected[:, :4], atol=1e-5)
-    np.testing.assert_allclose(numpy(one), expected[:, 4], atol=1e-5)
+    several, cache = called(backbone.decode_step, ids[:, :4], 0, cache)  # a prompt, in one go
+    one, _ = called(backbone.decode_step, ids[:, 4], 4, cache)
+    np.testing.assert_allclose(several, expected[:, :4], atol=1e-5)
+    np.testing.assert_allclose(one, expected[:, 4], atol=1e-5)
 
 
 def test_the_rows_of_a_cache_can_be_reordered():
     """As a beam search does."""
     backbone, inputs = make(TransformerBackbone), batch(TransformerBackbone)
-    cache = backbone.start_decoding(inputs["encoder_token_ids"], inputs["encoder_padding_mask"], TARGET)
+    source = inputs["encoder_token_ids"], inputs["encoder_padding_mask"]
+    cache = called(backbone.start_decoding, *source, max_length=TARGET)
     ids = inputs["decoder_token_ids"]
-    _, cache = backbone.decode_step(ids[:, 0], 0, cache)
-    expected = numpy(backbone.decode_step(ids[:, 1], 1, cache)[0])
+    _, cache = called(backbone.decode_step, ids[:, 0], 0, cache)
+    expected = called(backbone.decode_step, ids[:, 1], 1, cache)[0]
     order = np.array([2, 0, 0, 1])
-    moved = keras.tree.map_structure(lambda leaf: ops.take(leaf, order, axis=0), cache)
-    np.testing.assert_allclose(numpy(backbone.decode_step(ids[order, 1], 1, moved)[0]), expected[order], atol=1e-6)
+    moved = keras.tree.map_structure(lambda leaf: np.take(leaf, order, axis=0), cache)
+    np.testing.assert_allclose(called(backbone.decode_step, ids[order, 1], 1, moved)[0], expected[order], atol=1e-6)
 
 
 # === Attention ===
@@ -164,7 +162,7 @@ def test_the_rows_of_a_cache_can_be_reordered():
 
 def test_attention_scores():
     backbone, inputs = make(TransformerBackbone, dropout=0.5), batch(TransformerBackbone)
-    scores = numpy(backbone.attention_scores(inputs))
+    scores = called(backbone.attention_scores, inputs)
     assert scores.shape == (BATCH, SIZES["num_layers"], SIZES["num_heads"], TARGET, SOURCE)
     np.testing.assert_allclose(scores.sum(-1), 1, atol=1e-5)
     hidden = inputs["encoder_padding_mask"][:, None, None, None] == 0

@@ -38,9 +38,13 @@ def padded(rows, length):
 
 
 def logits_of(model, rows, length=16):
-    """What the whole model says after every token of rows, all read at once; a row at a time in float64."""
-    logits = model.predict_on_batch(padded(rows, length)).astype("float64")
-    return [one[: len(row)] for one, row in zip(logits, rows, strict=True)]
+    """What the whole model says after every token of rows, all read at once; a row at a time in float64.
+
+    Always eight rows, so that it is compiled once.
+    """
+    filled = [*rows, *[rows[-1]] * (-len(rows) % 8)]
+    logits = model.predict_on_batch(padded(filled, length)).astype("float64")
+    return [one[: len(row)] for one, row in zip(logits, rows, strict=False)]
 
 
 def log_softmax(logits):

@@ -6,7 +6,7 @@ import pytest
 
 import keras_nlp_zoo as knz
 
-SIZES = {"num_layers": 2, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 8, "dropout": 0.0}
+SIZES = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 8, "dropout": 0.0}
 
 
 @pytest.fixture
@@ -15,8 +15,9 @@ def short(reviews):
     return [" ".join(text.split()[:5]) for text in reviews[0]], reviews[1]
 
 
-def make(tokenizer):
-    return knz.create_model("bert", tokenizer=tokenizer, labels=["negative", "positive"], sequence_length=8, **SIZES)
+def make(tokenizer, **options):
+    options = {"labels": ["negative", "positive"], "sequence_length": 8, **SIZES, **options}
+    return knz.create_model("bert", tokenizer=tokenizer, **options)
 
 
 def rates(model, steps):
@@ -95,7 +96,7 @@ def moved(model, texts, labels):
 
 def test_frozen_layers_stay(short, tokenizer):
     texts, labels = short[0][:8], short[1][:8]
-    model = make(tokenizer)
+    model = make(tokenizer, num_layers=2)
     knz.training.freeze(model.backbone, num_layers=1)
     model.compile(knz.training.fine_tuning_optimizer(1e-2))
     changed = moved(model, texts, labels)
@@ -108,13 +109,13 @@ def test_frozen_layers_stay(short, tokenizer):
 
 
 def test_what_stands_above_all_frozen_layers_is_trained(short, tokenizer):
-    model = make(tokenizer)
+    model = make(tokenizer, num_layers=2)
     knz.training.freeze(model.backbone, num_layers=2)
     model.compile(knz.training.fine_tuning_optimizer(1e-2))
     changed = moved(model, short[0][:8], short[1][:8])
     assert any("pooled_dense" in path for path in changed)
     assert not any("transformer_layer" in path or "embedding" in path for path in changed)
-    model = make(tokenizer)
+    model = make(tokenizer, num_layers=2)
     knz.training.freeze(model.backbone, num_layers=0)
     assert all(layer.trainable for layer in model.backbone.transformer_layers)
     assert not model.backbone.token_embedding.trainable
@@ -131,7 +132,7 @@ def test_a_backbone_without_a_list_of_layers_is_not_frozen_in_part(tokenizer):
 @pytest.mark.parametrize("num_layers", [-1, 3, 1.0, True])
 def test_freezing_layers_that_are_not_there(num_layers, tokenizer):
     with pytest.raises(ValueError, match="`num_layers`"):
-        knz.training.freeze(make(tokenizer).backbone, num_layers)
+        knz.training.freeze(make(tokenizer, num_layers=2).backbone, num_layers)
 
 
 def test_lora_trains_little_and_is_merged_into_what_is_saved(short, tokenizer, tmp_path):

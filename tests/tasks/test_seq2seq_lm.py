@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import keras_nlp_zoo as knz
+from tests.called import called
 from tests.contracts.cases import tiny_translator
 from tests.rewind import rewinder
 
@@ -47,7 +48,7 @@ class Pairs(keras.utils.PyDataset):
 def test_one_loss_for_a_list_and_a_dataset(pairs, trained):
     """And it is the mean over all real tokens, whatever the batches: checked on ready arrays in one batch."""
     x, y, weight = trained.preprocessor(pairs)
-    logits = keras.ops.convert_to_numpy(trained(x)).astype("float64")
+    logits = called(trained, x).astype("float64")
     log_p = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
     expected = -(np.take_along_axis(log_p, y[:, :, None], -1)[:, :, 0] * weight).sum() / weight.sum()
     right = (logits.argmax(-1) == y)[weight == 1].mean()
@@ -156,10 +157,10 @@ def test_attention_names_tokens(pairs, trained):
 def test_a_tied_model_has_no_layer_for_the_logits(tokenizer):
     model = tiny_translator("seq2seq", tokenizer, tie_embeddings=True, embedding_dim=16)
     inputs = model.preprocessor({"encoder_text": ["a b"], "decoder_text": ["b a"]})[0]
-    hidden = keras.ops.convert_to_numpy(model.backbone(inputs)["decoder_sequence_output"])
+    hidden = called(model.backbone, inputs)["decoder_sequence_output"]
     table = keras.ops.convert_to_numpy(model.backbone.decoder_embedding.embeddings)
     assert model.output_dense is None
-    np.testing.assert_allclose(keras.ops.convert_to_numpy(model(inputs)), hidden @ table.T, atol=1e-5)
+    np.testing.assert_allclose(called(model, inputs), hidden @ table.T, atol=1e-5)
 
 
 BAD = {

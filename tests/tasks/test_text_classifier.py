@@ -6,6 +6,7 @@ import pytest
 
 import keras_nlp_zoo as knz
 from keras_nlp_zoo.text.batching import BucketedBatches
+from tests.called import called
 from tests.contracts.cases import LABELS, tiny
 from tests.rewind import rewinder
 from tests.tasks.batches import Batches
@@ -46,6 +47,12 @@ SOURCES = {
 
 
 @pytest.fixture(scope="module")
+def corpus():
+    """(texts, labels) of several buckets."""
+    return knz.datasets.load("reviews", size=64)
+
+
+@pytest.fixture(scope="module")
 def train(tokenizer, tmp_path_factory):
     """Trains from one start, on arguments of `fit`: the losses, and how many texts the tokenizer has read."""
     folder = tmp_path_factory.mktemp("tokenizer")
@@ -73,8 +80,8 @@ def train(tokenizer, tmp_path_factory):
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_every_source_trains_alike_and_is_tokenised_once(source, train, reviews):
-    texts, labels = reviews
+def test_every_source_trains_alike_and_is_tokenised_once(source, train, corpus):
+    texts, labels = corpus
     expected, _ = train(texts, labels, batch_size=16)
     batched = {"batch_size": 16} if len(SOURCES[source](texts, labels)) == 2 else {}
     losses, tokenised = train(*SOURCES[source](texts, labels), **batched)
@@ -84,8 +91,8 @@ def test_every_source_trains_alike_and_is_tokenised_once(source, train, reviews)
 
 
 @pytest.mark.parametrize("source", ["PyDataset", "grain map", "tf.data", "lists"])
-def test_evaluate_and_predict_on_every_source(source, tokenizer, reviews):
-    texts, labels = reviews
+def test_evaluate_and_predict_on_every_source(source, tokenizer, corpus):
+    texts, labels = corpus
     model = tiny("cnn", tokenizer)
     data = SOURCES[source](texts, labels)
     expected = model.predict(texts, verbose=0)
@@ -110,8 +117,8 @@ def test_predict_keeps_the_order(tokenizer):
         model.predict(texts, steps=1)
 
 
-def test_a_stream_without_end(tokenizer, reviews):
-    texts, labels = reviews
+def test_a_stream_without_end(tokenizer, corpus):
+    texts, labels = corpus
     for class_weight in (None, {"negative": 2.0}):
         model = tiny("cnn", tokenizer)
         data = Batches(texts, labels, batch_size=16, endless=True)
@@ -119,7 +126,7 @@ def test_a_stream_without_end(tokenizer, reviews):
             data,
             epochs=3,
             steps_per_epoch=4,
-            validation_data=reviews,
+            validation_data=corpus,
             class_weight=class_weight,
             verbose=0,
         )
@@ -136,28 +143,28 @@ def test_a_stream_without_end(tokenizer, reviews):
         model.fit(Batches(texts, labels, batch_size=16), y=labels)
 
 
-def test_a_stream_that_runs_out(tokenizer, reviews):
+def test_a_stream_that_runs_out(tokenizer, corpus):
     model = tiny("cnn", tokenizer)
     with pytest.warns(UserWarning, match="ran out of data"):
-        model.fit(generator(*reviews), steps_per_epoch=10, verbose=0)
+        model.fit(generator(*corpus), steps_per_epoch=10, verbose=0)
     assert int(model.optimizer.iterations) in (4, 5)  # TensorFlow counts the step that found nothing
 
 
-def test_a_corpus_on_disk(tokenizer, reviews, tmp_path):
-    lines = [f"{label}\t{text}\n" for text, label in zip(*reviews, strict=True)]
+def test_a_corpus_on_disk(tokenizer, corpus, tmp_path):
+    lines = [f"{label}\t{text}\n" for text, label in zip(*corpus, strict=True)]
     (tmp_path / "reviews.tsv").write_text("".join(lines), encoding="utf-8")
     files = knz.text.TextFiles(tmp_path / "reviews.tsv", batch_size=16)
     losses = []
-    for data in ((files,), reviews):
+    for data in ((files,), corpus):
         keras.utils.set_random_seed(0)
         model = tiny("cnn", tokenizer)
         losses.append(model.fit(*data, batch_size=16, epochs=2, verbose=0, seed=1).history["loss"])
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
 
 
-def test_weights_count(tokenizer, reviews):
+def test_weights_count(tokenizer, corpus):
     """A weight of two is an example given twice; class and sample weights multiply."""
-    texts, labels = reviews
+    texts, labels = corpus
     weights = np.random.RandomState(0).randint(0, 3, len(texts))
 
     def loss(x, y, **kwargs):
@@ -177,8 +184,8 @@ def test_weights_count(tokenizer, reviews):
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_validation_split_is_the_last_part(tokenizer, reviews):
-    texts, labels = reviews
+def test_validation_split_is_the_last_part(tokenizer, corpus):
+    texts, labels = corpus
     model = tiny("cnn", tokenizer)
     model.compile(keras.optimizers.SGD(0.0))
     for data in ((texts, labels), (Batches(texts, labels, batch_size=16),)):
@@ -188,9 +195,9 @@ def test_validation_split_is_the_last_part(tokenizer, reviews):
         assert history["loss"][0] == pytest.approx(model.evaluate(texts[:48], labels[:48], verbose=0)[0], abs=1e-5)
 
 
-def test_steps_per_epoch_go_on_where_they_stopped(tokenizer, reviews):
+def test_steps_per_epoch_go_on_where_they_stopped(tokenizer, corpus):
     """Two epochs of half a pass are one pass: every text is read once."""
-    texts, labels = reviews
+    texts, labels = corpus
     losses = []
     for epochs, steps in ((1, None), (2, 2)):
         keras.utils.set_random_seed(0)
@@ -200,30 +207,30 @@ def test_steps_per_epoch_go_on_where_they_stopped(tokenizer, reviews):
     assert losses[0] == pytest.approx(losses[1], abs=1e-6)
 
 
-def test_resuming_sees_the_batches_of_that_epoch(tokenizer, reviews):
+def test_resuming_sees_the_batches_of_that_epoch(tokenizer, corpus):
     runs = []
     for parts in (((0, 2),), ((0, 1), (1, 2))):
         keras.utils.set_random_seed(0)
         model = tiny("cnn", tokenizer)
         for start, stop in parts:
-            model.fit(*reviews, initial_epoch=start, epochs=stop, verbose=0, seed=3)
-        runs.append(model.evaluate(*reviews, verbose=0)[0])
+            model.fit(*corpus, initial_epoch=start, epochs=stop, verbose=0, seed=3)
+        runs.append(model.evaluate(*corpus, verbose=0)[0])
     assert runs[0] == pytest.approx(runs[1], abs=1e-6)
 
 
-def test_shuffle_can_be_left_out(tokenizer, reviews):
+def test_shuffle_can_be_left_out(tokenizer, corpus):
     runs = []
     for seed in (1, 2):
         keras.utils.set_random_seed(0)
         model = tiny("cnn", tokenizer)
-        model.fit(*reviews, shuffle=False, verbose=0, seed=seed, batch_size=8)
-        runs.append(model.evaluate(*reviews, verbose=0)[0])
+        model.fit(*corpus, shuffle=False, verbose=0, seed=seed, batch_size=8)
+        runs.append(model.evaluate(*corpus, verbose=0)[0])
     assert runs[0] == runs[1]
 
 
-def test_ready_arrays_train_as_their_texts(tokenizer, reviews):
+def test_ready_arrays_train_as_their_texts(tokenizer, corpus):
     """One batch, so that the order plays no part."""
-    texts, labels = reviews
+    texts, labels = corpus
     losses = []
     for with_texts in (True, False):
         keras.utils.set_random_seed(0)
@@ -236,12 +243,12 @@ def test_ready_arrays_train_as_their_texts(tokenizer, reviews):
     assert bare.predict(model.preprocessor(texts[:3]), verbose=0).shape == (3, 2)
 
 
-def test_one_batch_calls(tokenizer, reviews):
-    texts, labels = reviews
+def test_one_batch_calls(tokenizer, corpus):
+    texts, labels = corpus
     model = tiny("cnn", tokenizer)
     expected = model.evaluate(texts, labels, verbose=0)
     np.testing.assert_allclose(model.test_on_batch(texts, labels), expected, atol=1e-5)
-    logits = keras.ops.convert_to_numpy(model(model.preprocessor(texts)))
+    logits = called(model, model.preprocessor(texts))
     np.testing.assert_allclose(model.predict_on_batch(texts), logits, atol=1e-6)
     with pytest.raises(ValueError, match="received string input"):
         model(texts)
@@ -249,7 +256,7 @@ def test_one_batch_calls(tokenizer, reviews):
 
 @pytest.mark.skipif(keras.backend.backend() == "torch", reason="PyTorch runs each step as it is written")
 @pytest.mark.parametrize("arguments", [{}, {"optimizer": "sgd"}])
-def test_a_step_of_training_is_traced_once(arguments, tokenizer, reviews):
+def test_a_step_of_training_is_traced_once(arguments, tokenizer, corpus):
     model = tiny("dnn", tokenizer)
     model.compile(**arguments)
     step, traces = model.train_step, []
@@ -259,7 +266,7 @@ def test_a_step_of_training_is_traced_once(arguments, tokenizer, reviews):
         return step(*args)
 
     model.train_step = train_step
-    model.fit(*reviews, batch_size=64, epochs=2, verbose=0)
+    model.fit(*corpus, batch_size=64, epochs=2, verbose=0)
     assert len(traces) == 1
 
 
@@ -281,7 +288,7 @@ def test_classify(tokenizer):
 
 
 @pytest.mark.parametrize("pooling", ["mean", "max", "first", "last"])
-def test_pooling_by_choice(pooling, tokenizer, reviews, tmp_path):
+def test_pooling_by_choice(pooling, tokenizer, corpus, tmp_path):
     backbone = tiny("gru", tokenizer).backbone
     model = knz.TextClassifier(backbone, knz.text.TextPreprocessor(tokenizer), labels=LABELS, pooling=pooling)
     before = model.predict(["the plot was dull"], verbose=0)
@@ -291,7 +298,7 @@ def test_pooling_by_choice(pooling, tokenizer, reviews, tmp_path):
     if pooling in ("first", "last"):
         position = 0 if pooling == "first" else 3
         inputs = model.preprocessor(["the plot was dull"])
-        vector = keras.ops.convert_to_numpy(backbone(inputs)["sequence_output"])[0, position]
+        vector = called(backbone, inputs)["sequence_output"][0, position]
         kernel, bias = (keras.ops.convert_to_numpy(w) for w in model.output_dense.weights)
         np.testing.assert_allclose(before[0], vector @ kernel + bias, atol=1e-5)
 
@@ -305,14 +312,14 @@ HUB = {
 
 
 @pytest.mark.parametrize("name", HUB)
-def test_a_backbone_of_keras_hub(name, tokenizer, reviews, tmp_path):
+def test_a_backbone_of_keras_hub(name, tokenizer, corpus, tmp_path):
     backbone_class, config = HUB[name]
     backbone = backbone_class(vocabulary_size=tokenizer.vocabulary_size(), dropout=0.0, **SMALL, **config)
     preprocessor = knz.TextClassifier.preprocessor_for(backbone, tokenizer)
     assert preprocessor.sequence_length == 32
     model = knz.TextClassifier(backbone, preprocessor, labels=LABELS, dropout=0.0)
     assert float(model.optimizer.learning_rate) == pytest.approx(5e-5)
-    texts, labels = reviews[0][:16], reviews[1][:16]
+    texts, labels = corpus[0][:16], corpus[1][:16]
     losses = model.fit(texts, labels, epochs=2, verbose=0).history["loss"]
     assert np.isfinite(losses).all()
     alone = np.concatenate([model.predict([text], verbose=0) for text in texts[:3]])
@@ -325,8 +332,8 @@ def test_a_backbone_of_keras_hub(name, tokenizer, reviews, tmp_path):
     assert np.abs(one - other).max() > 1e-6
 
 
-def test_a_preprocessor_and_a_preset_of_keras_hub(reviews, tmp_path):
-    words = sorted({word for text in reviews[0] for word in text.split()})
+def test_a_preprocessor_and_a_preset_of_keras_hub(corpus, tmp_path):
+    words = sorted({word for text in corpus[0] for word in text.split()})
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
     tokenizer = keras_hub.tokenizers.BertTokenizer(vocabulary, lowercase=True)
     backbone = keras_hub.models.BertBackbone(vocabulary_size=len(vocabulary), **SMALL)
@@ -334,7 +341,7 @@ def test_a_preprocessor_and_a_preset_of_keras_hub(reviews, tmp_path):
     model = knz.TextClassifier(backbone, theirs, labels=LABELS)
     ours = knz.TextClassifier(backbone, knz.TextClassifier.preprocessor_for(backbone, tokenizer), labels=LABELS)
     ours.set_weights(model.get_weights())
-    texts, labels = reviews[0][:16], reviews[1][:16]
+    texts, labels = corpus[0][:16], corpus[1][:16]
     np.testing.assert_allclose(model.predict(texts, verbose=0), ours.predict(texts, verbose=0), atol=1e-6)
     assert np.isfinite(model.fit(texts, labels, verbose=0).history["loss"]).all()
     pairs = ([" ".join(text.split()[:8]) for text in texts[:8]], ["the plot"] * 8)
@@ -346,29 +353,29 @@ def test_a_preprocessor_and_a_preset_of_keras_hub(reviews, tmp_path):
     again = knz.TextClassifier.from_preset(tmp_path / "preset", labels=LABELS)
     inputs = theirs(texts[:4])
     np.testing.assert_allclose(
-        keras.ops.convert_to_numpy(again.backbone(inputs)["pooled_output"]),
-        keras.ops.convert_to_numpy(backbone(inputs)["pooled_output"]),
+        called(again.backbone, inputs)["pooled_output"],
+        called(backbone, inputs)["pooled_output"],
         atol=1e-6,
     )
     assert again.classify(texts[0])["label"] in LABELS
 
 
-def test_compile_arguments_of_ones_own(tokenizer, reviews, tmp_path):
+def test_compile_arguments_of_ones_own(tokenizer, corpus, tmp_path):
     model = tiny("cnn", tokenizer)
     model.compile(
         keras.optimizers.SGD(0.1),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=[keras.metrics.SparseTopKCategoricalAccuracy(k=1, name="top")],
     )
-    assert "top" in model.evaluate(*reviews, verbose=0, return_dict=True)
-    one_hot = np.eye(2)[[LABELS.index(label) for label in reviews[1]]]
+    assert "top" in model.evaluate(*corpus, verbose=0, return_dict=True)
+    one_hot = np.eye(2)[[LABELS.index(label) for label in corpus[1]]]
     model.compile(
         loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1), metrics=["accuracy"]
     )
-    assert np.isfinite(model.fit(reviews[0], one_hot, verbose=0).history["loss"]).all()
+    assert np.isfinite(model.fit(corpus[0], one_hot, verbose=0).history["loss"]).all()
 
 
-def test_a_loss_that_is_not_registered_is_a_warning(tokenizer, reviews, tmp_path):
+def test_a_loss_that_is_not_registered_is_a_warning(tokenizer, corpus, tmp_path):
     def my_loss(y_true, y_pred):
         return keras.ops.mean(y_pred)
 
@@ -389,9 +396,9 @@ def test_a_preset_saved_again_forgets_the_old_arguments(tokenizer, tmp_path):
     assert not (tmp_path / "preset" / "compile.json").exists()
 
 
-def test_batches_are_bucketed(tokenizer, reviews):
+def test_batches_are_bucketed(tokenizer, corpus):
     """Not only right, but of the few lengths that make it fast."""
-    texts = [text * (1 + i % 4) for i, text in enumerate(reviews[0])]
+    texts = [text * (1 + i % 4) for i, text in enumerate(corpus[0])]
     model = tiny("cnn", tokenizer)
     batches = model._batches(texts, None, None, 8)
     assert isinstance(batches, BucketedBatches)
