@@ -7,6 +7,10 @@ def numpy(tensors):
     return keras.tree.map_structure(keras.ops.convert_to_numpy, tensors)
 
 
+def tensor(value):
+    return keras.ops.convert_to_tensor(value) if hasattr(value, "shape") else value
+
+
 def called(call, *inputs, **options):
     """`numpy(call(*inputs, **options))` of a model, a layer that is built, or a method of one.
 
@@ -14,6 +18,9 @@ def called(call, *inputs, **options):
     `fit` and `predict`.
     """
     if keras.backend.backend() != "jax":
+        inputs = keras.tree.map_structure(
+            lambda x: keras.ops.convert_to_tensor(x) if hasattr(x, "shape") else x, inputs
+        )
         return numpy(call(*inputs, **options))
     import jax
 

@@ -36,10 +36,10 @@ def model(request, tokenizer, reviews):
 def test_keras_file_continues_training_where_it_stopped(model, reviews, tmp_path):
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(again.predict(TEXTS, verbose=0), model.predict(TEXTS, verbose=0))
     assert again.labels == LABELS
     assert int(again.optimizer.iterations) == int(model.optimizer.iterations) >= 4
-    for one, other in zip(model.optimizer.variables, again.optimizer.variables, strict=True):
+    variables = [[*one.variables, *one.optimizer.variables] for one in (model, again)]
+    for one, other in zip(*variables, strict=True):
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(one), keras.ops.convert_to_numpy(other))
     losses = [m.fit(*reviews, epochs=2, verbose=0, seed=2).history["loss"] for m in (model, again)]
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-6)

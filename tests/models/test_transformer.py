@@ -256,28 +256,3 @@ def test_lora_and_int8():
     assert kinds == {"int8"}
     for name, value in run(backbone, inputs).items():
         np.testing.assert_allclose(value, before[name], atol=0.1)
-
-
-# === Learning ===
-
-
-def test_learns_to_reverse():
-    """Digits back to front: every position has to look at another place of the source."""
-    source = RANDOM.randint(2, 10, (256, 4)).astype("int32")
-    target = np.concatenate([np.ones((256, 1), "int32"), source[:, ::-1]], axis=1)  # 1 begins a target
-    backbone = TransformerBackbone(10, 1, 2, 32, 64, dropout=0.0, max_sequence_length=8)
-    logits = backbone.decoder_embedding(backbone.output["decoder_sequence_output"], reverse=True)
-    model = keras.Model(backbone.input, logits)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    optimizer = backbone.default_optimizer()
-    optimizer.learning_rate = 4e-3  # it is small, and need not be careful
-    model.compile(optimizer, loss, metrics=["accuracy"])
-    inputs = {
-        "encoder_token_ids": source,
-        "encoder_padding_mask": np.ones_like(source),
-        "decoder_token_ids": target[:, :-1],
-        "decoder_padding_mask": np.ones_like(source),
-    }
-    history = model.fit(inputs, target[:, 1:], batch_size=32, epochs=30, verbose=0).history
-    # Of 36 runs (six seeds, two rates, three backends) the worst ended at 0.966; one that guesses has 0.125.
-    assert history["accuracy"][-1] > 0.95, history["accuracy"]

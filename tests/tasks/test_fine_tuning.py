@@ -71,7 +71,7 @@ def test_a_loaded_model_waits_for_its_own_fit(short, tokenizer, tmp_path):
         keras.saving.load_model(tmp_path / "model.keras"),
     ):
         assert rates(again, [50]) == pytest.approx([5e-5])
-        again.fit(short[0][:8], short[1][:8], batch_size=8, verbose=0)
+    again.fit(short[0][:8], short[1][:8], batch_size=8, verbose=0)
 
 
 def test_biases_and_norms_do_not_decay(tokenizer):
