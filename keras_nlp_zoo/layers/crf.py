@@ -58,9 +58,8 @@ class CRF(keras.layers.Layer):
             token given all emissions, `(batch, length, num_tags)`; both 0 where masked.
         """
         sequence = _Tokens(emissions, mask)
-        alphas, last = self._forward(sequence)
-        total = ops.logsumexp(last, axis=-1)[:, None, None]
-        probabilities = ops.exp(alphas + self._backward(sequence) - total)
+        alphas, _ = self._forward(sequence)
+        probabilities = ops.softmax(alphas + self._backward(sequence), axis=-1)
         return sequence.spread(self._best(sequence)), sequence.spread(probabilities)
 
     def log_likelihood(self, emissions: Any, tags: Any, mask: Any = None) -> Any:
@@ -73,7 +72,7 @@ class CRF(keras.layers.Layer):
         """
         sequence = _Tokens(emissions, mask)
         tags = sequence.gather(ops.cast(tags, "int32"))
-        total = ops.logsumexp(self._forward(sequence)[1], axis=-1)
+        total = self._forward(sequence)[1]
         number = sequence.emissions.shape[-1]
         emitted = ops.take_along_axis(sequence.emissions, tags[:, :, None], axis=-1)[:, :, 0]
         followed = ops.take(ops.reshape(self._scores()[0], (-1,)), tags[:, :-1] * number + tags[:, 1:])
@@ -88,28 +87,33 @@ class CRF(keras.layers.Layer):
         return tuple(ops.cast(variable, "float32") for variable in (self.transitions, self.start, self.end))
 
     def _forward(self, sequence: "_Tokens") -> tuple[Any, Any]:
-        """Of all ways to reach a tag, the logarithm of their summed weights: at every token, and after the last."""
+        """Of all ways to reach a tag, the logarithm of their summed weights, at every token but for a constant; and
+        that of all ways there are, `(batch,)`.
+
+        The best tag of a token is given 0: sums over a text grow until float32 rounds what sets tags apart.
+        """
         transitions, start, end = self._scores()
 
         def step(states: Any, emission: Any, real: Any) -> tuple[Any, Any]:
-            (alpha,) = states
+            alpha, total = states
             reached = ops.logsumexp(alpha[:, :, None] + transitions[None], axis=1) + emission
-            alpha = ops.where(real, reached, alpha)
-            return (alpha,), (alpha,)
+            best = ops.stop_gradient(ops.max(reached, axis=-1, keepdims=True))
+            states = ops.where(real, reached - best, alpha), ops.where(real, total + best, total)
+            return states, states
 
         first = start + sequence.emissions[:, 0]
-        (last,), (alphas,) = scan(step, (first,), *sequence.later_steps())
+        (last, total), (alphas, _) = scan(step, (first, ops.zeros_like(first[:, :1])), *sequence.later_steps())
         alphas = ops.concatenate([first[:, None], ops.transpose(alphas, (1, 0, 2))], axis=1)
-        return alphas, last + end
+        return alphas, total[:, 0] + ops.logsumexp(last + end, axis=-1)
 
     def _backward(self, sequence: "_Tokens") -> Any:
-        """Of all ways to go on from a tag, the logarithm of their summed weights."""
+        """Of all ways to go on from a tag, the logarithm of their summed weights, but for a constant."""
         transitions, _, end = self._scores()
 
         def step(states: Any, emission: Any, real: Any) -> tuple[Any, Any]:
             (beta,) = states
             left = ops.logsumexp(transitions[None] + (emission + beta)[:, None, :], axis=2)
-            beta = ops.where(real, left, beta)
+            beta = ops.where(real, left - ops.max(left, axis=-1, keepdims=True), beta)
             return (beta,), (beta,)
 
         last = ops.broadcast_to(end, ops.shape(sequence.emissions[:, 0]))

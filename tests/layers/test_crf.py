@@ -59,6 +59,21 @@ def test_likelihood_best_path_and_marginals_equal_brute_force(name):
         assert (marginals[row, ~kept] == 0).all()
 
 
+def test_marginals_of_a_long_text():
+    """Against sums over all ways in float64: they grow to more than 1,000, where float32 rounds to 0.0001."""
+    layer, length = make(), 400
+    emissions = np.random.default_rng(3).normal(size=(1, length, TAGS), scale=3).astype("float32")
+    transitions, start, end = (np.asarray(w, "float64") for w in layer.get_weights())
+    forward, backward = [start + emissions[0, 0]], [end]
+    for i in range(1, length):
+        forward.append(np.logaddexp.reduce(forward[-1][:, None] + transitions, axis=0) + emissions[0, i])
+        backward.append(np.logaddexp.reduce(transitions + emissions[0, -i] + backward[-1], axis=1))
+    total = np.logaddexp.reduce(forward[-1] + end)
+    assert total > 1000
+    expected = np.exp(np.array(forward) + backward[::-1] - total)
+    np.testing.assert_allclose(ops.convert_to_numpy(layer.decode(emissions)[1])[0], expected, atol=2e-6)
+
+
 def test_a_row_without_tokens_has_likelihood_one():
     emissions = np.ones((2, 3, TAGS), "float32")
     likelihood = make().log_likelihood(emissions, np.zeros((2, 3), int), np.array([[0, 0, 0], [1, 1, 0]]))
