@@ -22,8 +22,8 @@ fused: Any = None
 if BACKEND == "torch":
     from keras_nlp_zoo.layers.recurrent_kernels_torch import run as fused
 elif BACKEND in ("jax", "tensorflow"):
+    from keras_nlp_zoo.layers.recurrent_cells_xla import tanh
     from keras_nlp_zoo.layers.recurrent_kernels_xla import run as fused
-    from keras_nlp_zoo.layers.recurrent_kernels_xla import tanh
 
 
 def recurrent(
