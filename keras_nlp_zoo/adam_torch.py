@@ -25,10 +25,7 @@ def step(optimizer: Any, grads: list[Any], variables: list[Any], learning_rate: 
     """What an Adam of Keras does in a step once gradients are cut and weights have decayed."""
     places = [optimizer._get_variable_index(variable) for variable in variables]
     weights = [variable.value.data for variable in variables]
-    taken = _steps_taken(optimizer)
-    on_gpu = weights[0].device.type != "cpu"
-    # Keras adds its epsilon to the root of the moment that is not yet corrected.
-    epsilon = optimizer.epsilon / (1.0 - optimizer.beta_2 ** (taken + 1)) ** 0.5
+    rate = _corrected(optimizer, ops.convert_to_tensor(learning_rate))
     # The kernel reads memory in order, whatever order a matrix says that it is in.
     moments = [among[i].value for among in (optimizer._momentums, optimizer._velocities) for i in places]
     for weight, moment in zip(weights * 2, moments, strict=True):
@@ -39,31 +36,29 @@ def step(optimizer: Any, grads: list[Any], variables: list[Any], learning_rate: 
         [moment.data for moment in moments[: len(weights)]],
         [moment.data for moment in moments[len(weights) :]],
         [],
-        list(torch.full((len(weights),), float(taken), device=weights[0].device).unbind()),
+        list(torch.full((len(weights),), LONG, device=rate.device).unbind()),
         fused=True,
         amsgrad=False,
         beta1=optimizer.beta_1,
         beta2=optimizer.beta_2,
-        lr=ops.convert_to_tensor(learning_rate, "float32") if on_gpu else float(learning_rate),
+        lr=float(rate) if rate.device.type == "cpu" else rate,  # a GPU need not be waited for
         weight_decay=0.0,
-        eps=epsilon,
+        eps=optimizer.epsilon,
         maximize=False,
     )
 
 
-def _steps_taken(optimizer: Any) -> int:
-    """How many steps an optimizer has taken. A GPU, which has to be waited for, is asked only if Keras's count of them
-    has changed otherwise than by the one that Keras adds after a step."""
+# So many steps that nothing is left to correct: the kernel would add its epsilon to the corrected moment's root, where
+# Keras adds it to the moment's own.
+LONG = 1e9
+
+
+def _corrected(optimizer: Any, learning_rate: Any) -> Any:
+    """The learning rate with the corrections of both moments, float32."""
     count: Any = optimizer.iterations  # a variable, or a tensor while gradients accumulate
-    count = getattr(count, "value", count)
-    last: Any = getattr(optimizer, "_last_count", (None, 0, 0))
-    known, version, taken = last
-    if count is not known or count._version not in (version, version + 1):
-        taken = int(count)
-    elif count._version == version + 1:
-        taken += 1
-    object.__setattr__(optimizer, "_last_count", (count, count._version, taken))
-    return taken
+    taken = getattr(count, "value", count).double() + 1
+    first, second = (1 - beta**taken for beta in (optimizer.beta_1, optimizer.beta_2))
+    return (learning_rate * second.sqrt() / first).float()
 
 
 def _in_order_of(weight: Any, tensor: Any) -> Any:

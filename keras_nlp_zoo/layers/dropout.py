@@ -43,7 +43,8 @@ class Dropout(keras.layers.Dropout):
 def draw_kept(shape: Any, rate: float, seed_generator: keras.random.SeedGenerator) -> Any:
     """Random bools of a shape, false with the probability `rate`."""
     if keras.backend.backend() != "jax":
-        return keras.random.uniform(shape, dtype="float32", seed=seed_generator) >= rate
+        # As a layer's dropout: Keras on PyTorch draws without a generator for each draw where no seed was given.
+        return keras.random.dropout(ops.ones(shape), rate, seed=seed_generator) > 0
     seed, count = ops.cast(seed_generator.next(), "uint32")
     # Two keys of 32 bits, so that what two layers draw, or two steps, has nothing to do with one another.
     first = _mix(seed + _mix(count))

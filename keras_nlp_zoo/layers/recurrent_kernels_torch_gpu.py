@@ -35,26 +35,20 @@ def run(
 def _reading_order(mask: Any, lengths: Any, reverse: bool) -> tuple[Any, Any]:
     """The steps of each text as they are read, masked ones last, and where each is then, `(length, batch)`.
 
-    None if that is how they lie.
+    Whether they lie so already only the GPU knows, which is not asked: the processor would have to wait for it.
     """
-    # The processor waits for the answer. A sort would spare it that, and take longer. Where Keras asks for shapes
-    # ("meta"), nothing has a value.
-    right = mask.is_meta or not (mask[1:] & ~mask[:-1]).any()
-    if right and not reverse:
-        return None, None
-    position = torch.arange(len(mask), device=mask.device)[:, None]
-    if right:
-        order = lengths - 1 - position
-        order = torch.where(order < 0, position, order)
-        return order, order  # twice backwards is forwards
-    order = torch.argsort((~(mask.flip(0) if reverse else mask)).to(torch.int8), dim=0, stable=True)
-    order = len(mask) - 1 - order if reverse else order
-    return order, order.argsort(0)
+    step = torch.arange(len(mask), device=mask.device)[:, None]
+    so_far = mask.t().cumsum(1).t()  # tokens; along the other axis it takes ten times as long
+    if reverse:
+        place = torch.where(mask, lengths - so_far, len(mask) - 1 - step + so_far)
+    else:
+        place = torch.where(mask, so_far - 1, lengths + step - so_far)
+    return torch.empty_like(place).scatter_(0, place, step.expand_as(place)), place
 
 
 def _steps(sequence: Any, steps: Any) -> Any:
     """The steps of each text that are asked for, `(any number, batch)`."""
-    return sequence if steps is None else sequence.gather(0, steps[:, :, None].expand(-1, -1, sequence.shape[-1]))
+    return sequence.gather(0, steps[:, :, None].expand(-1, -1, sequence.shape[-1]))
 
 
 def _read(kind: str, inputs: Any, weights: Any, states: Any) -> tuple[Any, ...]:
