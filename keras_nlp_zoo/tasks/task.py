@@ -1,7 +1,7 @@
 """What every task does with texts: `fit`, `evaluate` and `predict`."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_nlp_zoo.layers.calling import RunsItsLayers
 from keras_nlp_zoo.tasks.feeding import SteadyFeeding
+from keras_nlp_zoo.tasks.predicting import predictions
 from keras_nlp_zoo.tasks.presets import PresetTask
 from keras_nlp_zoo.tasks.reading import TextReading, weighted
 from keras_nlp_zoo.tasks.slices import batches_to_train, can_be_sliced, number_of_batches, slices
@@ -213,21 +214,34 @@ class TextTask(RunsItsLayers, TextReading, PresetTask, SteadyFeeding):
             strategy = getattr(self, "distribute_strategy", None)  # of TensorFlow's trainer alone
             with strategy.scope() if strategy else contextlib.nullcontext():
                 self.optimizer.build(self.trainable_variables)
-        return keras.Model.fit(self, **kwargs)
+        with self._steps("train", "test"):
+            return keras.Model.fit(self, **kwargs)
 
     def _ready_evaluate(self, **kwargs: Any) -> Any:
-        return keras.Model.evaluate(self, **kwargs)
+        with self._steps("test"):
+            return keras.Model.evaluate(self, **kwargs)
+
+    def _steps(self, *functions: str) -> Any:
+        """A context in which Keras's trainer takes its steps fast."""
+        if keras.backend.backend() != "torch":
+            return contextlib.nullcontext()  # they are compiled
+        from keras_nlp_zoo.tasks.recorded_torch import recorded
+
+        return recorded(self, *functions)
 
     def _ready_predict(self, x: Any, batch_size: int | None = None, verbose: Any = "auto", **kwargs: Any) -> Any:
         if any(value is not None for value in kwargs.values()) or not can_be_sliced(x):
             return keras.Model.predict(self, x=x, batch_size=batch_size, verbose=verbose, **kwargs)
         # Keras's loop takes 1 to 3 ms a batch on TensorFlow to fetch it, as long as a small network takes to read it.
-        outputs = []
         bar = keras.utils.Progbar(number_of_batches(x, batch_size)) if verbose == "auto" or verbose else None
-        for batch in slices(x, batch_size):
-            outputs.append(self.predict_on_batch(batch))
-            if bar is not None:
-                bar.add(1)
+
+        def batches() -> Iterator[Any]:
+            for batch in slices(x, batch_size):
+                yield batch
+                if bar is not None:
+                    bar.add(1)
+
+        outputs = predictions(self, batches())
         return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *outputs)
 
     # === Compiling ===
