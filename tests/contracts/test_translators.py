@@ -139,7 +139,7 @@ def test_generate_is_greedy(learner, pairs, tokenizer):
 def test_a_few_dozen_pairs_are_learnt(learner, pairs):
     model, _, weights = learner
     model.set_weights(weights)
-    answers = model.generate(pairs["encoder_text"], max_length=8, sampler="greedy")
+    answers = model.generate(pairs["encoder_text"], max_length=8, batch_size=16, sampler="greedy")
     assert knz.metrics.exact_match(answers, pairs["decoder_text"]) >= 0.9
 
 
@@ -170,11 +170,9 @@ def test_round_trips(request, learner, pairs, tokenizer, tmp_path):
     assert again.generate(pairs["encoder_text"][:5], max_length=6) == expected
 
 
-# The layers of seq2seq train in float16 as classifiers.
-@pytest.mark.parametrize(
-    ("name", "dtype"),
-    [*((name, "bfloat16") for name in TRANSLATORS), ("attention", "mixed_float16"), ("transformer", "mixed_float16")],
-)
+# The layers of seq2seq are those of attention, which has more, and of the classifiers.
+@pytest.mark.parametrize("dtype", ["bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("name", ["attention", "transformer"])
 def test_runs_in_every_precision(name, dtype, pairs, tokenizer):
     model = tiny_translator(name, tokenizer, dtype=dtype)
     assert np.isfinite(model.fit(pairs, batch_size=48, verbose=0).history["loss"]).all()

@@ -34,15 +34,15 @@ def follow(table, dtype="float32"):
     return following
 
 
-def run(sampler, following, prompt=PROMPT, mask=MASK, stops=(END,), dynamic=False):
-    """A call, compiled where the backend compiles, as NumPy arrays."""
+def run(sampler, following, prompt=PROMPT, mask=MASK, stops=(END,), dynamic=False, eager=False):
+    """A call, compiled where the backend compiles, as NumPy arrays; `eager`: not on TensorFlow, which runs without."""
 
     def call(prompt, mask):
         code = ops.zeros_like(prompt[:, :1])
         cache = {"code": code, "row": ops.cumsum(code + 1, axis=0) - 1}
         return sampler(following, prompt, cache, index=1, mask=mask, stop_token_ids=stops)
 
-    if keras.backend.backend() == "tensorflow":
+    if keras.backend.backend() == "tensorflow" and not eager:
         import tensorflow as tf
 
         unknown = [tf.TensorSpec((None, None), "int32"), tf.TensorSpec((None, None), "bool")] if dynamic else None
@@ -165,7 +165,7 @@ def write(following, *starts, stops=(7,), **options):
     """The best text of each start, or all that are kept."""
     prompt = np.zeros((len(starts), 6), "int32")
     prompt[:, 0] = starts
-    found = run(BeamSearch(**options), following, prompt, prompt > 0, stops=stops)
+    found = run(BeamSearch(**options), following, prompt, prompt > 0, stops=stops, eager=True)
     return (found[0] if options.get("return_all_beams") else found).tolist()
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import keras_nlp_zoo as knz
+from tests.rewind import rewinder
 from tests.tasks.batches import Batches
 from tests.tasks.tagging import OTHERS, SENTENCES, SPANS, TAGS, TEXTS, found, make, train
 
@@ -21,6 +22,7 @@ def tokenizer():
 def trained(request, tokenizer):
     keras.utils.set_random_seed(0)
     model = make(tokenizer, crf=request.param)
+    model.output_dropout.rate = 0.0
     history = train(model, epochs=12)
     assert history["loss"][-1] < 0.2 * history["loss"][0]
     return model
@@ -117,10 +119,10 @@ def test_entities_within_words(kind):
         tokenizer = knz.Tokenizer(kind, [(piece, -1.0) for piece in pieces])
     else:  # and the others merge nothing
         tokenizer = knz.Tokenizer.train(texts, kind=kind, min_frequency=1 if kind == "char" else 99)
-    model = make(tokenizer, units="token", sequence_length=64)
+    model = make(tokenizer, units="token", sequence_length=96)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # nothing is widened
-        train(model, texts, spans, epochs=25)
+        train(model, texts, spans, epochs=50, batch_size=12)  # all in one batch, of one length
     for text, expected, entities in zip(texts, spans, model.tag(texts), strict=True):
         assert [(one["start"], one["end"], one["label"]) for one in entities] == expected, text
 
@@ -212,7 +214,7 @@ def test_long_documents(tokenizer):
 def test_the_crf_without_transitions_is_argmax(tokenizer):
     """And with one that forbids a tag, the decoded tags obey."""
     model = make(tokenizer, crf=True, sequence_length=64)
-    train(model, epochs=1)
+    model.set_weights([np.random.normal(size=weight.shape, scale=0.5) for weight in model.weights])
     texts = [*TEXTS[:4], *OTHERS]
     model.crf_layer.set_weights([np.zeros(weight.shape) for weight in model.crf_layer.weights])
     rows, documents = model.preprocessor.encode_documents(model.preprocessor.documents(texts))
@@ -236,7 +238,9 @@ def test_the_crf_without_transitions_is_argmax(tokenizer):
 
 
 def test_datasets_train_as_lists_do(tokenizer):
-    losses = []
+    model, losses = make(tokenizer, "cnn"), []
+    model.output_dropout.rate = 0.0
+    rewind = rewinder(model)
     for data in (
         (SENTENCES, TAGS),
         (Batches(SENTENCES, TAGS, batch_size=6),),
@@ -244,8 +248,7 @@ def test_datasets_train_as_lists_do(tokenizer):
         (Batches(TEXTS, SPANS, batch_size=6),),
         (tuple(SENTENCES), np.array(TAGS, dtype=object)),
     ):
-        keras.utils.set_random_seed(0)
-        model = make(tokenizer, "cnn")
+        rewind()
         losses.append(model.fit(*data, batch_size=6, epochs=2, verbose=0, seed=1).history["loss"])
     for other in losses[1:]:
         np.testing.assert_allclose(other, losses[0], rtol=1e-5)
@@ -335,13 +338,15 @@ def test_round_trips(trained, tmp_path):
             trained.labels, trained.tags, trained.crf, "bio",
         )  # fmt: skip
         assert again.preprocessor.get_config() == trained.preprocessor.get_config()
-        same(again.tag(texts), expected)
+        for one, other in zip(trained.weights, again.weights, strict=True):
+            np.testing.assert_array_equal(keras.ops.convert_to_numpy(one), keras.ops.convert_to_numpy(other))
         assert float(again.optimizer.learning_rate) == pytest.approx(0.02)
-    np.testing.assert_allclose(
-        again.evaluate(SENTENCES, TAGS, verbose=0), trained.evaluate(SENTENCES, TAGS, verbose=0), atol=1e-5
-    )
+    same(again.tag(texts), expected)
     assert int(again.optimizer.iterations) == int(trained.optimizer.iterations)
-    assert np.isfinite(train(again, epochs=1)["loss"]).all()
+    again.output_dropout.rate = 0.0
+    histories = [train(model, epochs=1) for model in (again, trained)]
+    for key in ("loss", "accuracy"):
+        np.testing.assert_allclose(histories[0][key], histories[1][key], atol=1e-5)
 
 
 @pytest.mark.parametrize("loss", [knz.training.CRFLoss, knz.training.TokenCrossentropy])
@@ -349,7 +354,7 @@ def test_a_loss_of_ones_own_is_saved(loss, tokenizer, tmp_path):
     """That of a CRF too, which no config can name the layer of."""
     model = make(tokenizer, "cnn", crf=loss is knz.training.CRFLoss)
     model.compile("adam", loss=loss(model.crf_layer) if model.crf else loss(0.1))
-    model.fit(SENTENCES[:6], TAGS[:6], verbose=0)
+    model.optimizer.build(model.trainable_variables)
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     assert type(again.loss) is loss
