@@ -9,7 +9,6 @@ from tests.called import called
 from tests.conftest import ODD_TEXTS, reviews_of_one_bucket
 from tests.contracts.cases import CLASSIFIERS, LABELS, arrays, every_weight_moved, tiny
 
-TEXTS = ["the plot was not dull", "the music was superb , but the script was a mess", ""]
 TOO_LONG = "1 of 15 texts in `x` are longer than sequence_length=24 tokens"
 
 
@@ -93,14 +92,13 @@ def test_keras_file_continues_training_where_it_stopped(model, reviews, tmp_path
 
 def test_preset_with_a_new_head(model, tmp_path):
     model.save_to_preset(tmp_path / "preset")
-    inputs = model.preprocessor(TEXTS)
     for new in ({"num_classes": 5}, {"labels": ["a", "b", "c", "d", "e"]}):
         again = knz.TextClassifier.from_preset(tmp_path / "preset", **new)
-        assert called(again, inputs).shape == (3, 5)
+        assert again.output.shape == (None, 5)
         assert again.labels == new.get("labels")
-        expected = called(model.backbone, inputs)
-        for key, value in called(again.backbone, inputs).items():
-            np.testing.assert_array_equal(value, expected[key])
+        assert again.backbone.get_config() == model.backbone.get_config()
+        for one, other in zip(model.backbone.weights, again.backbone.weights, strict=True):
+            np.testing.assert_array_equal(keras.ops.convert_to_numpy(one), keras.ops.convert_to_numpy(other))
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)

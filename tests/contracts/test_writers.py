@@ -25,9 +25,14 @@ def batch(extra=0, fill=0, lengths=(4, 1, 7, 2)):
     return {"token_ids": np.where(mask, ids, fill).astype("int32"), "padding_mask": mask}
 
 
-@pytest.mark.parametrize("name", WRITERS)
-def test_padding_changes_nothing(name):
-    model = tiny_writer(name)
+@pytest.fixture(scope="module", params=WRITERS)
+def model(request):
+    """One for all that is asked of it, so that its programs are compiled once."""
+    keras.utils.set_random_seed(0)
+    return tiny_writer(request.param)
+
+
+def test_padding_changes_nothing(model):
     inputs = batch()
     expected, padded = called(model, inputs), called(model, batch(extra=9, fill=17))
     real = inputs["padding_mask"] == 1
@@ -38,9 +43,8 @@ def test_padding_changes_nothing(name):
         np.testing.assert_allclose(alone[0], expected[row, :length], atol=1e-5)
 
 
-@pytest.mark.parametrize("name", WRITERS)
-def test_a_token_is_said_from_those_before_alone(name):
-    model, inputs = tiny_writer(name), batch(lengths=(7, 7))
+def test_a_token_is_said_from_those_before_alone(model):
+    inputs = batch(lengths=(7, 1, 7, 2))
     expected = called(model, inputs)
     for position in range(7):
         changed = {key: value.copy() for key, value in inputs.items()}
@@ -48,7 +52,7 @@ def test_a_token_is_said_from_those_before_alone(name):
         moved = np.abs(called(model, changed) - expected).max(axis=-1)
         assert moved[0, position:].min() > 1e-8, f"token {position} is not read"
         assert moved[0, :position].max(initial=0) < 1e-6, f"token {position} is read too early"
-        assert moved[1].max() < 1e-6
+        assert moved[1:].max() < 1e-6
 
 
 @pytest.fixture(scope="module", params=WRITERS)
