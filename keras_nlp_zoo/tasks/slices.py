@@ -19,11 +19,16 @@ def can_be_sliced(x: Any) -> bool:
     return bool(leaves) and arrays and len({len(leaf) for leaf in leaves}) == 1 and len(leaves[0]) > 0
 
 
+def number_of_rows(x: Any) -> int:
+    """Of all that `slices` yields."""
+    return len(x.order() if isinstance(x, BucketedBatches) else keras.tree.flatten(x)[0])
+
+
 def number_of_batches(x: Any, batch_size: int | None) -> int:
     """How many `slices` yields."""
     if isinstance(x, BucketedBatches):
         return x.batches_per_pass
-    return -(-len(keras.tree.flatten(x)[0]) // (batch_size or 32))
+    return -(-number_of_rows(x) // (batch_size or 32))
 
 
 def batches_to_train(x: Any, batch_size: int | None, validation_split: float) -> int | None:

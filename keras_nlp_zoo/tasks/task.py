@@ -12,7 +12,7 @@ from keras_nlp_zoo.tasks.feeding import SteadyFeeding
 from keras_nlp_zoo.tasks.predicting import predictions
 from keras_nlp_zoo.tasks.presets import PresetTask
 from keras_nlp_zoo.tasks.reading import TextReading, weighted
-from keras_nlp_zoo.tasks.slices import batches_to_train, can_be_sliced, number_of_batches, slices
+from keras_nlp_zoo.tasks.slices import batches_to_train, can_be_sliced, number_of_batches, number_of_rows, slices
 from keras_nlp_zoo.text.preprocessor import TextPreprocessor
 from keras_nlp_zoo.text.sources import is_dataset, is_endless
 from keras_nlp_zoo.training import WarmupDecay, fine_tuning_optimizer
@@ -241,8 +241,7 @@ class TextTask(RunsItsLayers, TextReading, PresetTask, SteadyFeeding):
                 if bar is not None:
                     bar.add(1)
 
-        outputs = predictions(self, batches())
-        return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *outputs)
+        return predictions(self, batches(), number_of_rows(x))
 
     # === Compiling ===
 

@@ -1,5 +1,6 @@
 """Predictions: the outputs for each batch, whatever waits, and a model that is whole afterwards."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -13,15 +14,30 @@ BATCHES = [
 ]
 
 
-@pytest.mark.parametrize("waiting", [0, 10, 2**26])
-def test_are_those_of_each_batch(monkeypatch, waiting):
+ROWS = 2 * len(BATCHES)
+
+
+@pytest.mark.parametrize("waiting", [0, 20, 2**26])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_are_those_of_each_batch(monkeypatch, waiting, dtype):
     monkeypatch.setattr(predicting, "WAITING", waiting)
-    model = tiny("dnn")
-    found = [*predicting.predictions(model, iter(BATCHES))]
-    assert len(found) == len(BATCHES)
-    for outputs, batch in zip(found, BATCHES, strict=True):
-        assert isinstance(outputs, np.ndarray)
-        np.testing.assert_allclose(outputs, model.predict_on_batch(batch), atol=1e-6)
+    model = tiny("dnn", dtype=dtype)
+    found = predicting.predictions(model, iter(BATCHES), ROWS)
+    expected = np.concatenate([model.predict_on_batch(batch) for batch in BATCHES])
+    assert isinstance(found, np.ndarray)
+    assert found.dtype == expected.dtype
+    np.testing.assert_allclose(found.astype("float32"), expected.astype("float32"), atol=1e-6)
+
+
+def test_outputs_keep_their_structure():
+    backbone = tiny("lstm").backbone
+    batches = BATCHES[1:3]
+    model = keras.Model(backbone.input, backbone.output)
+    found = predicting.predictions(model, iter(batches), 4)
+    assert {*found} == {*backbone.output}
+    for i, batch in enumerate(batches):
+        for key, value in model.predict_on_batch(batch).items():
+            np.testing.assert_allclose(found[key][2 * i : 2 * i + 2], value, atol=1e-6)
 
 
 def test_a_reader_that_stops_leaves_the_model_whole():
@@ -33,8 +49,7 @@ def test_a_reader_that_stops_leaves_the_model_whole():
         raise OSError("no more")
 
     with pytest.raises(OSError, match="no more"):
-        [*predicting.predictions(model, broken())]
-    next(predicting.predictions(model, iter(BATCHES)))  # and nobody asks for the rest
+        predicting.predictions(model, broken(), ROWS)
     for one, other in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(one, other)
     assert model.predict(BATCHES[0], verbose=0).shape == (2, 2)
@@ -42,12 +57,9 @@ def test_a_reader_that_stops_leaves_the_model_whole():
 
 def test_results_do_not_pile_up(monkeypatch):
     """Of a long list those of a few batches are with the backend at a time."""
-    monkeypatch.setattr(predicting, "WAITING", 20)
-    real, asked = predicting._outputs, []
-    monkeypatch.setattr(predicting, "_outputs", lambda *x: (asked.append(1) or one for one in real(*x)))
-    model = tiny("dnn")
-    handed = 0
-    for _ in predicting.predictions(model, iter(BATCHES * 5)):
-        handed += 1
-        assert len(asked) - handed < 2, "16 bytes each"
-    assert handed == 20
+    monkeypatch.setattr(predicting, "WAITING", 40)
+    asked = []
+    outputs = (asked.append(1) or np.zeros((2, 2), "float32") for _ in range(20))  # 16 bytes each
+    for handed, _ in enumerate(predicting._a_while_later(outputs)):
+        assert len(asked) - handed <= 3
+    assert handed == 19
