@@ -55,12 +55,14 @@ def _store(leaf: Any, place: np.ndarray) -> None:
 def _outputs(model: Any, batches: Iterable[Any]) -> Iterator[Any]:
     backend = keras.backend.backend()
     if backend == "torch":
+        import torch
+
         from keras_nlp_zoo.tasks.recorded_torch import recorded
 
         model.make_predict_function()
         with recorded(model, "predict", keep=True):
             for batch in batches:
-                yield model.predict_function([(batch,)])
+                yield model.predict_function([(keras.tree.map_structure(torch.as_tensor, batch),)])
     elif backend == "jax" and model.jit_compile and not model.run_eagerly:
         call, values = _compiled(model), [variable.value for variable in model.variables]
         for batch in batches:

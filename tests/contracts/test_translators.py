@@ -92,13 +92,13 @@ def test_decoding_step_by_step_is_decoding_at_once(backbone):
 
 @pytest.fixture(scope="module", params=TRANSLATORS)
 def learner(request, pairs, tokenizer):
-    """(model, weights after three epochs, weights after sixty): trained once, for all that is asked of one."""
+    """(model, weights after three epochs, weights after ninety): trained once, for all that is asked of one."""
     keras.utils.set_random_seed(0)
     size, rate = ({}, 0.01) if request.param == "transformer" else ({"embedding_dim": 16}, 0.02)
     model = tiny_translator(request.param, tokenizer, sequence_length=12, **size)
     model.compile(keras.optimizers.Adam(rate), sampler=knz.samplers.BeamSearch(2, length_penalty=0.7))
     stages = [model.get_weights()]
-    for epochs in (3, 57):
+    for epochs in (3, 87):
         model.fit(pairs, epochs=epochs, batch_size=16, verbose=0, seed=0)
         stages.append(model.get_weights())
     every_weight_moved(model, stages[0])
