@@ -41,7 +41,7 @@ def step(optimizer: Any, grads: list[Any], variables: list[Any], learning_rate: 
         amsgrad=False,
         beta1=optimizer.beta_1,
         beta2=optimizer.beta_2,
-        lr=float(rate) if rate.device.type == "cpu" else rate,  # a GPU need not be waited for
+        lr=rate,
         weight_decay=0.0,
         eps=optimizer.epsilon,
         maximize=False,

@@ -36,6 +36,8 @@ class Dropout(keras.layers.Dropout):
         if not training or not 0 < self.rate < 1 or keras.backend.backend() != "jax":
             return super().call(inputs, training=training)
         shape = [own or size for own, size in zip(self.noise_shape or inputs.shape, inputs.shape, strict=True)]
+        if not all(isinstance(size, int) for size in shape):  # nothing is drawn yet: a model is being put together
+            return super().call(inputs, training=training)
         kept = draw_kept(shape, self.rate, self.seed_generator)
         return ops.where(kept, inputs / (1 - self.rate), ops.zeros_like(inputs))
 

@@ -7,6 +7,7 @@ See https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs.
 
 import collections
 import contextlib
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -23,35 +24,52 @@ MOST = 64
 
 
 @contextlib.contextmanager
-def recorded(model: Any, *functions: str, keep: bool = False) -> Iterator[None]:
+def recorded(model: Any, *functions: str) -> Iterator[None]:
     """A context in which Keras's trainer repeats recordings.
 
     As on JAX and TensorFlow, which compile a step, Python runs for the first batches of a shape alone.
 
     Args:
         model: a model of Keras's.
-        functions: what its trainer calls for each batch: "train", "test", "predict".
-        keep: bool. Whether what was recorded, and the memory it takes, is kept for the next time.
+        functions: what its trainer calls for each batch: "train", "test".
     """
     names = [f"{function}_function" for function in functions]
     names = [name for name in names if not isinstance(getattr(model, name), Recorded)]
-    on_gpu = keras.ops.zeros(()).device.type == "cuda"
-    if not on_gpu or model.run_eagerly or model.jit_compile is True:
+    if not _can_be_recorded(model):
         names = []
-    places = [variable.value.data_ptr() for variable in model.variables] if names and keep else []
     for name in names:
-        kept, places_then = getattr(model, "_kept_recordings", {}).get(name, (None, None))
-        if kept is None or places != places_then:  # somebody has put other weights in their place
-            getattr(model, f"make_{name}")(force=True)
-            kept = Recorded(getattr(model, name))
-        setattr(model, name, kept)
+        getattr(model, f"make_{name}")(force=True)
+        setattr(model, name, Recorded(getattr(model, name)))
     try:
         yield
     finally:
-        if names and keep:
-            object.__setattr__(model, "_kept_recordings", {name: (getattr(model, name), places) for name in names})
         for name in names:
             setattr(model, name, None)
+
+
+def recorded_predictions(model: Any) -> Callable[[Any], Any]:
+    """What a model predicts of a batch `((x,),)`, as tensors.
+
+    What is recorded, and the memory it takes, stays with the model until it is compiled, or other weights are put in
+    the place of its own.
+    """
+    model.make_predict_function()
+    function = model.predict_function
+    if not _can_be_recorded(model):
+        return function
+    state = (function, [variable.value.data_ptr() for variable in model.variables])
+    state_then, kept = getattr(model, "_kept_predictions", (None, None))
+    if kept is None or state_then != state:
+        kept = Recorded(function)
+        object.__setattr__(model, "_kept_predictions", (state, kept))
+    return kept
+
+
+def _can_be_recorded(model: Any) -> bool:
+    if keras.ops.zeros(()).device.type != "cuda" or model.run_eagerly or model.jit_compile is True:
+        return False
+    # A recording would bring them along to where they are not wanted.
+    return not torch.is_inference_mode_enabled() and not torch.is_autocast_enabled("cuda")
 
 
 class Recorded:
@@ -63,21 +81,26 @@ class Recorded:
 
     def __init__(self, function: Callable[[Any], Any]):
         self.function = function
-        self.stream = torch.cuda.Stream()
+        self.device = keras.ops.zeros(()).device
+        self.stream = torch.cuda.Stream(self.device)
         self.pool = torch.cuda.graph_pool_handle()
         self.constants = Constants()
         self.seen: collections.Counter[Any] = collections.Counter()
         self.recordings: dict[Any, tuple[Any, list[Any], Any]] = {}
         self.can_be_recorded = True
+        self.lock = threading.RLock()  # a server may predict in many threads
 
     def __call__(self, batch: Any) -> Any:
-        if not self.can_be_recorded:
-            return self.function(batch)
-        leaves = [leaf if leaf is None else torch.as_tensor(leaf) for leaf in keras.tree.flatten(batch)]
-        shape = tuple(leaf if leaf is None else (leaf.shape, leaf.dtype) for leaf in leaves)
+        with self.lock, torch.cuda.device(self.device):
+            return self._repeat(batch) if self.can_be_recorded else self.function(batch)
+
+    def _repeat(self, batch: Any) -> Any:
+        paths, values = zip(*keras.tree.flatten_with_path(batch), strict=True)
+        leaves = [value if value is None else torch.as_tensor(value) for value in values]
+        shape = (paths, *(leaf if leaf is None else (leaf.shape, leaf.dtype) for leaf in leaves))
         self.seen[shape] += 1
         if shape not in self.recordings:
-            here = [leaf if leaf is None else leaf.to("cuda", copy=True, non_blocking=True) for leaf in leaves]
+            here = [leaf if leaf is None else leaf.to(self.device, copy=True, non_blocking=True) for leaf in leaves]
             packed = keras.tree.pack_sequence_as(batch, here)
             if self.seen[shape] < RUN_FIRST or len(self.recordings) == MOST:
                 return self._run(packed)
@@ -90,16 +113,28 @@ class Recorded:
             if leaf is not None:
                 place.copy_(leaf, non_blocking=True)
         graph.replay()
-        return keras.tree.map_structure(torch.clone, outputs)  # the next batch's will stand in the same place
+        # The next batch's will stand in the same place.
+        return keras.tree.map_structure(lambda leaf: leaf.clone() if torch.is_tensor(leaf) else leaf, outputs)
 
     def _run(self, batch: Any) -> Any:
         """On the stream that is recorded, for which PyTorch sets things up."""
         now = torch.cuda.current_stream()
         self.stream.wait_stream(now)
-        with torch.cuda.stream(self.stream), self.constants:
-            outputs = self.function(batch)
+        try:
+            with torch.cuda.stream(self.stream), self.constants:
+                outputs = self.function(batch)
+        except torch.OutOfMemoryError:
+            if not self.recordings:
+                raise
+            self._give_up()  # the memory of recordings is needed
+            return self.function(batch)
         now.wait_stream(self.stream)
         return outputs
+
+    def _give_up(self) -> None:
+        self.can_be_recorded = False
+        self.recordings.clear()
+        torch.cuda.empty_cache()
 
     def _run_and_watch(self, batch: Any) -> Any:
         """To see whether the function waits for the GPU: PyTorch is in disorder if a recording is broken off."""
@@ -128,7 +163,7 @@ class Recorded:
             with torch.cuda.stream(torch.cuda.current_stream()), recording, self.constants:
                 outputs = self.function(batch)
         except RuntimeError:
-            self.can_be_recorded = False
+            self._give_up()
             return False
         self.recordings[shape] = graph, keras.tree.flatten(batch), outputs
         return True
@@ -146,7 +181,7 @@ class Constants(TorchFunctionMode):
         device = kwargs.get("device")
         if function not in (torch.as_tensor, torch.tensor) or device is None or torch.device(device).type == "cpu":
             return function(*args, **kwargs)
-        if isinstance(args[0], torch.Tensor):
+        if not args or any(torch.is_tensor(part) for part in keras.tree.flatten(args[0])):
             return function(*args, **kwargs)
         numbers = np.asarray(args[0])
         key = (numbers.dtype, numbers.shape, numbers.tobytes(), kwargs.get("dtype"))

@@ -166,13 +166,14 @@ def test_round_trips(request, learner, pairs, tokenizer, tmp_path):
         assert again.preprocessor.tokenizer.get_vocabulary() == tokenizer.get_vocabulary()
         assert again.sampler.get_config() == model.sampler.get_config()
         assert float(again.optimizer.learning_rate) == float(model.optimizer.learning_rate)
-    assert int(again.optimizer.iterations) == int(model.optimizer.iterations) == 180
+    assert int(again.optimizer.iterations) == int(model.optimizer.iterations) == 270
     assert again.generate(pairs["encoder_text"][:5], max_length=6) == expected
 
 
-# The layers of seq2seq are those of attention, which has more, and of the classifiers.
-@pytest.mark.parametrize("dtype", ["bfloat16", "mixed_float16"])
-@pytest.mark.parametrize("name", ["attention", "transformer"])
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [*((name, "bfloat16") for name in TRANSLATORS), ("attention", "mixed_float16"), ("transformer", "mixed_float16")],
+)
 def test_runs_in_every_precision(name, dtype, pairs, tokenizer):
     model = tiny_translator(name, tokenizer, dtype=dtype)
     assert np.isfinite(model.fit(pairs, batch_size=48, verbose=0).history["loss"]).all()

@@ -113,10 +113,10 @@ def test_round_trips(request, learner, tokenizer, tmp_path):
     assert again.generate(prompts, max_length=8, seed=3) == expected
 
 
-# The cells of the other recurrent networks, and float16, are asked for as classifiers.
+# The cell of the rnn, and float16, are asked for as classifiers.
 @pytest.mark.parametrize(
     ("name", "dtype"),
-    [*((name, "bfloat16") for name in ("lstm", "transformer", "gpt2")), ("transformer", "mixed_float16")],
+    [*((name, "bfloat16") for name in ("lstm", "gru", "transformer", "gpt2")), ("transformer", "mixed_float16")],
 )
 def test_runs_in_every_precision(name, dtype, tokenizer):
     model = tiny_writer(name, tokenizer, dtype=dtype)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+import keras_nlp_zoo as knz
 from keras_nlp_zoo.tasks import predicting
 from tests.contracts.cases import tiny
 
@@ -38,6 +39,55 @@ def test_outputs_keep_their_structure():
     for i, batch in enumerate(batches):
         for key, value in model.predict_on_batch(batch).items():
             np.testing.assert_allclose(found[key][2 * i : 2 * i + 2], value, atol=1e-6)
+
+
+def test_follow_the_weights_and_what_is_compiled():
+    model = tiny("dnn")
+    x = {
+        key: np.repeat(value, 20, axis=0)[::-1] for key, value in BATCHES[1].items()
+    }  # 40 rows, from the last to the first
+    for change in (lambda: None, lambda: model.set_weights([-2 * weight for weight in model.get_weights()])):
+        change()
+        found = model.predict(x, batch_size=8, verbose=0)
+        np.testing.assert_allclose(found, model.predict_on_batch(x), atol=1e-6)
+    assert np.abs(found).max() > 1e-3
+    model.output_dense.activation = keras.activations.softmax
+    model.compile()
+    np.testing.assert_allclose(model.predict(x, verbose=0).sum(axis=1), 1, atol=1e-6)
+
+
+class Always(keras.layers.Layer):
+    """Drops when predicting too, for many answers of which the spread says something."""
+
+    def __init__(self):
+        super().__init__()
+        self.dropout = knz.layers.Dropout(0.5)
+
+    def call(self, inputs):
+        return self.dropout(inputs, training=True)
+
+
+def test_what_is_drawn_is_drawn_anew():
+    inputs = keras.Input((None,), dtype="int32", name="token_ids")
+    mask = keras.Input((None,), dtype="int32", name="padding_mask")
+    x = Always()(keras.ops.ones_like(inputs, dtype="float32"))
+    model = keras.Model({"token_ids": inputs, "padding_mask": mask}, x)
+    batch = {key: np.tile(value, (1, 9)) for key, value in BATCHES[1].items()}
+    drawn = np.concatenate([predicting.predictions(model, [batch, batch], 4) for _ in range(2)])
+    assert len({row.tobytes() for row in drawn}) == 8, "two batches of two texts, twice"
+
+
+class Halved(knz.TextClassifier):
+    def predict_step(self, *args, **kwargs):
+        found = super().predict_step(*args, **kwargs)
+        return keras.tree.map_structure(lambda x: x / 2 if keras.ops.is_tensor(x) and x.shape == (2, 2) else x, found)
+
+
+def test_a_step_of_ones_own_is_taken():
+    model = tiny("dnn")
+    own = Halved(model.backbone, None, num_classes=2, dropout=0.0)
+    own.set_weights(model.get_weights())
+    np.testing.assert_allclose(own.predict(BATCHES[0], verbose=0) * 2, model.predict(BATCHES[0], verbose=0), atol=1e-6)
 
 
 def test_a_reader_that_stops_leaves_the_model_whole():

@@ -338,6 +338,8 @@ def test_round_trips(trained, tmp_path):
             trained.labels, trained.tags, trained.crf, "bio",
         )  # fmt: skip
         assert again.preprocessor.get_config() == trained.preprocessor.get_config()
+        vocabularies = [model.preprocessor.tokenizer.get_vocabulary() for model in (again, trained)]
+        assert vocabularies[0] == vocabularies[1]
         for one, other in zip(trained.weights, again.weights, strict=True):
             np.testing.assert_array_equal(keras.ops.convert_to_numpy(one), keras.ops.convert_to_numpy(other))
         assert float(again.optimizer.learning_rate) == pytest.approx(0.02)
