@@ -60,7 +60,7 @@ def test_odd_texts_are_classified(model):
     assert all(answer["label"] in model.labels and np.isfinite(answer["score"]) for answer in answers)
 
 
-@pytest.mark.filterwarnings(f"ignore:{TOO_LONG}")
+@pytest.mark.filterwarnings(f"ignore:{TOO_LONG}")  # asked for in the test before
 def test_preset(request, model, tokenizer, tmp_path):
     model.save_to_preset(tmp_path / "preset")
     again = knz.TextClassifier.from_preset(tmp_path / "preset")
