@@ -103,7 +103,6 @@ def torch_bytes(arrays):
 
 def test_twice_the_length_takes_twice_the_memory():
     measure = {"jax": jax_bytes, "tensorflow": tensorflow_bytes, "torch": torch_bytes}[keras.backend.backend()]
-    short, medium, long = (measure(case(length)) for length in (200, 400, 800))
+    short, long = (measure(case(length)) for length in (200, 400))
     assert short > 200 * 4 * (4 * UNITS) * 4  # the gates of every step, or what is measured is something else
-    assert 1.9 < medium / short < 2.1
-    assert 1.9 < long / medium < 2.1
+    assert 1.9 < long / short < 2.1
