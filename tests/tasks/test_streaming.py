@@ -96,20 +96,19 @@ def test_with_everything_at_once(gru):
     """Stop tokens and strings, a seeded sampler, and none of them."""
     random = keras_hub.samplers.TopKSampler(k=5, temperature=2.0)
     text = gru.generate("a dog", sampler=random, seed=4, stop_token_ids=None, strip_prompt=True)
-    letter = gru.preprocessor.tokenizer.tokenize(text)[9]
+    letter = gru.preprocessor.tokenizer.tokenize(text)[9:10]
     number = 0
-    for stop, stop_token_ids, strip_prompt, (sampler, seed) in itertools.product(
+    for stop, strip_prompt, (sampler, seed, stop_token_ids) in itertools.product(
         (None, text[6:8], [text[20:23], "~"]),
-        ("auto", [letter]),
         (False, True),
-        ((None, None), (random, 4), (random, 5)),
+        ((None, None, "auto"), (random, 4, letter), (random, 5, letter)),
     ):
         options = {"stop": stop, "stop_token_ids": stop_token_ids, "strip_prompt": strip_prompt}
         found = "".join(gru.stream("a dog", sampler=sampler, seed=seed, **options))
         expected = gru.generate("a dog", sampler=sampler, seed=seed, **options)
         assert found == expected, options
         number += len(expected) < len(text)
-    assert number > 12, "most should have ended early"
+    assert number > 9, "most should have ended early"
     assert gru.generate("a dog", sampler=random, seed=5) != gru.generate("a dog", sampler=random, seed=4)
 
 
