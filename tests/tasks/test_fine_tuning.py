@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_nlp_zoo as knz
+from tests.contracts.cases import tiny
 
 SIZES = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 8, "dropout": 0.0}
 
@@ -18,6 +19,13 @@ def short(reviews):
 def make(tokenizer, **options):
     options = {"labels": ["negative", "positive"], "sequence_length": 8, **SIZES, **options}
     return knz.create_model("bert", tokenizer=tokenizer, **options)
+
+
+def compiled_sooner(tokenizer):
+    """A smaller network, trained as BERT is."""
+    model = tiny("dnn", tokenizer, sequence_length=8)
+    model.compile(knz.training.fine_tuning_optimizer(5e-5))
+    return model
 
 
 def rates(model, steps):
@@ -55,14 +63,14 @@ def test_fit_says_how_many_steps_there_are(short, tokenizer):
 
 
 def test_a_rate_of_ones_own_stays(short, tokenizer):
-    model = make(tokenizer)
+    model = compiled_sooner(tokenizer)
     model.compile(keras.optimizers.AdamW(knz.training.WarmupDecay(1e-3, steps=100)))
     model.fit(short[0][:8], short[1][:8], batch_size=8, verbose=0)
     assert model.optimizer._learning_rate.steps == 100
 
 
 def test_a_loaded_model_waits_for_its_own_fit(short, tokenizer, tmp_path):
-    model = make(tokenizer)
+    model = compiled_sooner(tokenizer)
     model.fit(short[0][:8], short[1][:8], batch_size=8, verbose=0)
     model.save_to_preset(tmp_path / "preset")
     model.save(tmp_path / "model.keras")
@@ -104,8 +112,7 @@ def test_frozen_layers_stay(short, tokenizer):
     assert any("transformer_layer_1" in path for path in changed)
     assert any("pooled_dense" in path for path in changed)
     knz.training.freeze(model.backbone)
-    model.compile(knz.training.fine_tuning_optimizer(1e-2))
-    assert {path.split("/")[0] for path in moved(model, texts, labels)} == {"logits"}
+    assert {variable.path.split("/")[0] for variable in model.trainable_variables} == {"logits"}
 
 
 def test_what_stands_above_all_frozen_layers_is_trained(short, tokenizer):
@@ -156,8 +163,7 @@ def test_accumulated_gradients_are_those_of_one_large_batch(short, tokenizer):
     results = []
     for batch_size, accumulate in ((8, None), (4, 2)):
         keras.utils.set_random_seed(1)
-        model = make(tokenizer)
-        model.output_dropout.rate = 0.0  # it would draw other noise for two batches than for one
+        model = tiny("dnn", tokenizer, sequence_length=8)  # without dropout, which draws other noise for two batches
         model.compile(keras.optimizers.SGD(0.1, gradient_accumulation_steps=accumulate))
         model.fit(texts, labels, batch_size=batch_size, shuffle=False, verbose=0)
         results.append(model.predict(texts, verbose=0))
@@ -167,7 +173,7 @@ def test_accumulated_gradients_are_those_of_one_large_batch(short, tokenizer):
 def test_the_rate_falls_while_gradients_accumulate(short, tokenizer):
     """To nothing at the end of a `fit`, and again of the next, whose schedule begins where the last one ended."""
     texts, labels = short[0][:16], short[1][:16]
-    model = make(tokenizer)
+    model = compiled_sooner(tokenizer)
     model.compile(knz.training.fine_tuning_optimizer(5e-5, gradient_accumulation_steps=2))
     for _ in range(2):
         seen = Rates()
@@ -177,7 +183,7 @@ def test_the_rate_falls_while_gradients_accumulate(short, tokenizer):
 
 def test_the_rate_falls_on_ready_arrays(short, tokenizer):
     texts, labels = short[0][:20], short[1][:20]
-    model, seen = make(tokenizer), Rates()
+    model, seen = compiled_sooner(tokenizer), Rates()
     options = {"batch_size": 4, "epochs": 2, "validation_split": 0.2, "verbose": 0, "callbacks": [seen]}
     model.fit(model.preprocessor(texts), model.encode_targets(labels), **options)
     assert seen.seen == pytest.approx([5e-5 * 4 / 7.2, 0.0], abs=1e-9)
