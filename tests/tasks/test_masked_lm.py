@@ -33,6 +33,14 @@ def make(tokenizer, sequence_length=16, **options):
     return model
 
 
+def compiled_sooner(tokenizer, sequence_length=16, **options):
+    """A smaller network: what is fed to it is what BERT would be fed."""
+    backbone = knz.models.CNNBackbone(tokenizer.vocabulary_size(), 16, 16, kernel_sizes=[3], dropout=0.0)
+    model = knz.MaskedLM(backbone, knz.text.MaskingPreprocessor(tokenizer, sequence_length, **options))
+    model.compile(keras.optimizers.Adam(0.02))
+    return model
+
+
 @pytest.fixture(scope="module")
 def trained(tokenizer):
     keras.utils.set_random_seed(0)
@@ -63,7 +71,7 @@ def test_a_tiny_corpus_is_learnt(trained):
 
 def test_other_tokens_are_hidden_in_every_epoch(tokenizer):
     """But not where a model is evaluated, or validated."""
-    model = make(tokenizer)
+    model = compiled_sooner(tokenizer)
     model.compile(keras.optimizers.SGD(0.0))
     for data, options in (
         ((TEXTS,), {}),
@@ -177,8 +185,8 @@ def test_a_text_longer_than_the_model_reads(trained):
 
 
 def test_datasets_train_as_lists_do(tokenizer):
-    model, losses = make(tokenizer), []
-    model.fit(TEXTS, batch_size=8, verbose=0)  # before its first `fit` Keras looks at a batch, which draws masks for it
+    model, losses = compiled_sooner(tokenizer), []
+    model.fit(TEXTS, batch_size=4, verbose=0)  # before its first `fit` Keras looks at a batch, which draws masks for it
     rewind = rewinder(model)
     for data in (
         TEXTS,
@@ -188,7 +196,7 @@ def test_datasets_train_as_lists_do(tokenizer):
         (batch for batch in Batches(TEXTS, batch_size=8)),
     ):
         rewind()
-        history = model.fit(data, batch_size=8, epochs=2, verbose=0, seed=1, validation_split=0.25).history
+        history = model.fit(data, batch_size=4, epochs=2, verbose=0, seed=1, validation_split=0.25).history
         losses.append(history["loss"] + history["val_loss"])
     for other in losses[1:]:
         np.testing.assert_allclose(other, losses[0], rtol=1e-5)
@@ -198,7 +206,7 @@ def test_datasets_train_as_lists_do(tokenizer):
 def test_texts_of_many_lengths(mask_rate, tokenizer):
     """Few masks in the short ones and more in the long ones: TensorFlow fixes what does not differ at first."""
     texts = [" ".join(TEXTS[:sentences]) for sentences in (1, 4, 9)] * 8  # a program of its own for each of them
-    model = make(tokenizer, sequence_length=96, mask_rate=mask_rate, whole_words=True)
+    model = compiled_sooner(tokenizer, sequence_length=96, mask_rate=mask_rate, whole_words=True)
     assert np.isfinite(model.fit(texts, batch_size=4, epochs=2, verbose=0).history["loss"]).all()
     assert np.isfinite(model.evaluate(texts, batch_size=4, verbose=0)).all()
 
@@ -258,7 +266,7 @@ def test_other_encoders(kind, tokenizer):
 
 
 def test_odd_texts(tokenizer):
-    model = make(tokenizer, sequence_length=64)
+    model = compiled_sooner(tokenizer, sequence_length=64)
     assert np.isfinite(model.fit(ODD_TEXTS[:13], verbose=0).history["loss"]).all()
     marked = [f"{text}[MASK]" for text in ODD_TEXTS[:12]]
     assert all(
