@@ -21,9 +21,7 @@ def tokenizer():
 @pytest.fixture(scope="module")
 def trained(tokenizer):
     keras.utils.set_random_seed(0)
-    backbone = knz.models.LSTMBackbone(
-        tokenizer.vocabulary_size(), 24, 24, bidirectional=True, num_layers=2, dropout=0.0
-    )
+    backbone = knz.models.LSTMBackbone(tokenizer.vocabulary_size(), 24, 24, bidirectional=True, dropout=0.0)
     preprocessor = knz.text.QuestionPreprocessor(tokenizer, 32, stride=8, question_length=6)
     model = knz.QuestionAnswering(backbone, preprocessor, dropout=0.0, max_answer_length=4)
     model.compile(keras.optimizers.Adam(0.02))
