@@ -213,7 +213,6 @@ def test_odd_texts(tokenizer):
     model = tiny_writer("gru", tokenizer, sequence_length=64)
     texts = ODD_TEXTS[:13]
     assert np.isfinite(model.fit(texts, verbose=0).history["loss"]).all()
-    assert len(model.generate(texts, max_length=48)) == 13
     found = model.perplexity(texts, per_text=True)
     assert [np.isnan(one) for one in found] == [not text for text in texts]
 
