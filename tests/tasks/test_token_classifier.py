@@ -18,10 +18,11 @@ def tokenizer():
     return knz.Tokenizer.train([*TEXTS, *OTHERS], kind="wordpiece", vocabulary_size=70)
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["softmax", "crf"])
+@pytest.fixture(scope="module", params=[("lstm", False), ("cnn", True)], ids=["softmax", "crf"])
 def trained(request, tokenizer):
     keras.utils.set_random_seed(0)
-    model = make(tokenizer, crf=request.param)
+    name, crf = request.param
+    model = make(tokenizer, name, crf=crf)
     model.output_dropout.rate = 0.0
     history = train(model, epochs=12)
     assert history["loss"][-1] < 0.2 * history["loss"][0]
@@ -119,7 +120,8 @@ def test_entities_within_words(kind):
         tokenizer = knz.Tokenizer(kind, [(piece, -1.0) for piece in pieces])
     else:  # and the others merge nothing
         tokenizer = knz.Tokenizer.train(texts, kind=kind, min_frequency=1 if kind == "char" else 99)
-    model = make(tokenizer, units="token", sequence_length=96)
+    name = "lstm" if kind == "byte_bpe" else "cnn"  # which sees two tokens on either side: less than a character
+    model = make(tokenizer, name, units="token", sequence_length=96)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # nothing is widened
         train(model, texts, spans, epochs=50, batch_size=12)  # all in one batch, of one length
@@ -213,7 +215,7 @@ def test_long_documents(tokenizer):
 
 def test_the_crf_without_transitions_is_argmax(tokenizer):
     """And with one that forbids a tag, the decoded tags obey."""
-    model = make(tokenizer, crf=True, sequence_length=64)
+    model = make(tokenizer, "cnn", crf=True, sequence_length=64)
     model.set_weights([np.random.normal(size=weight.shape, scale=0.5) for weight in model.weights])
     texts = [*TEXTS[:4], *OTHERS]
     model.crf_layer.set_weights([np.zeros(weight.shape) for weight in model.crf_layer.weights])
@@ -330,7 +332,7 @@ def test_round_trips(trained, tmp_path):
     trained.save(tmp_path / "model.keras")
     for again in (
         knz.TokenClassifier.from_preset(tmp_path / "preset"),
-        knz.create_model("lstm", preset=tmp_path / "preset"),
+        knz.create_model("cnn" if trained.crf else "lstm", preset=tmp_path / "preset"),
         keras.saving.load_model(tmp_path / "model.keras"),
     ):
         assert type(again) is knz.TokenClassifier
