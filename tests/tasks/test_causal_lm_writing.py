@@ -208,6 +208,15 @@ def test_samplers(name, request):
     assert model.generate(PROMPTS, max_length=12, stop_token_ids=None) == greedy
 
 
+def test_samplers_by_name(lstm):
+    greedy = lstm.generate(PROMPTS, max_length=12, sampler="greedy")
+    assert greedy == lstm.generate(PROMPTS, max_length=12)
+    for sampler in ("top_k", "top_p", "random"):
+        texts = lstm.generate(PROMPTS, max_length=12, sampler=sampler, seed=1)
+        assert all(text.startswith(prompt) for text, prompt in zip(texts, PROMPTS, strict=True))
+        assert texts != greedy or sampler == "top_p"  # whose tenth of the probability may well be one token
+
+
 @pytest.mark.parametrize("name", ["gru", "transformer"])
 def test_beams_and_their_scores(name, tokenizer):
     """Each score is the mean log-probability of what was written, an end included, by the model without a cache."""
@@ -323,9 +332,8 @@ def test_what_is_compiled_serves_other_lengths(tokenizer):
             traces.append(inputs["token_ids"].shape)
             return super().generate_step(inputs, stop_token_ids)
 
-    plain = shaken("gru", tokenizer)
+    plain = shaken("gpt2", tokenizer)
     model = Counted(plain.backbone, plain.preprocessor)
-    model.set_weights(plain.get_weights())
     model.compile()
     assert model.generate(PROMPTS[0], max_length=16) == plain.generate(PROMPTS[0], max_length=16)
     assert len(traces) == 1
