@@ -47,7 +47,9 @@ def _a_while_later(outputs: Iterable[Any]) -> Iterator[Any]:
 
 
 def _room(leaf: Any, rows: int) -> np.ndarray:
-    return np.empty((rows, *leaf.shape[1:]), keras.ops.convert_to_numpy(leaf[:0]).dtype)
+    # Asked of the array itself only where NumPy does not know its dtype: a GPU takes its time to answer.
+    dtype = leaf.dtype if BACKEND == "jax" else keras.ops.convert_to_numpy(leaf[:0]).dtype
+    return np.empty((rows, *leaf.shape[1:]), dtype)
 
 
 def _store(leaf: Any, place: np.ndarray) -> None:

@@ -1,4 +1,6 @@
-"""Predictions on JAX as a GPU gets them: batches worked on together, results by way of pinned memory."""
+"""Predictions on JAX as a GPU gets them: batches brought there together, results back, and by way of pinned memory."""
+
+import itertools
 
 import keras
 import numpy as np
@@ -40,26 +42,23 @@ def test_as_if_from_afar(monkeypatch, large):
 
 
 @pytest.mark.parametrize(("most_bytes", "together"), [(2**24, GROUPS), (100, [1] * len(BATCHES))])
-def test_what_is_worked_on_together(monkeypatch, most_bytes, together):
-    """Batches of one length, where they are small."""
+def test_what_is_brought_together(monkeypatch, most_bytes, together):
+    """Small batches of one length, and the results of ten of them."""
     monkeypatch.setattr(predicting_jax, "MOST_BYTES", most_bytes)
-    found = list(predicting_jax.outputs(tiny("dnn"), iter(BATCHES)))
-    assert [len(leaf) // 2 for leaf in found] == together
+    brought = list(predicting_jax._brought(iter(BATCHES)))
+    assert [len(group) for group in brought] == together
+    for one, other in zip(itertools.chain(*brought), BATCHES, strict=True):
+        for key in other:
+            np.testing.assert_array_equal(one[key], other[key])
+    results = [len(leaf) // 2 for leaf in predicting_jax.outputs(tiny("dnn"), iter(BATCHES))]
+    assert results == list(itertools.chain(*([n] if n == 10 else [1] * n for n in together)))
 
 
-def test_one_program_for_a_length(monkeypatch):
-    model, programs, loop = tiny("dnn"), [], jax.lax.fori_loop
-    monkeypatch.setattr(jax.lax, "fori_loop", lambda *arguments: programs.append(1) or loop(*arguments))
-    for count in (10, 3, 1, 23):
-        list(predicting_jax.outputs(model, BATCHES[:count]))
-    assert len(programs) == 1
-
-
-def test_what_changes_with_a_batch_goes_alone():
+def test_what_a_batch_changes_the_next_one_sees():
     """Dropout that is on when predicting draws anew for each batch."""
     ids = keras.Input((None,), dtype="int32", name="token_ids")
     mask = keras.Input((None,), dtype="int32", name="padding_mask")
     model = keras.Model({"token_ids": ids, "padding_mask": mask}, Always()(keras.ops.ones_like(ids, dtype="float32")))
     batches = [{key: np.tile(value, (1, 9)) for key, value in batch.items()} for batch in BATCHES[:10]]
-    found = list(predicting_jax.outputs(model, batches))
-    assert len({np.asarray(leaf).tobytes() for leaf in found}) == 10
+    (found,) = predicting_jax.outputs(model, batches)
+    assert len({row.tobytes() for row in np.asarray(found)}) == 20
