@@ -10,7 +10,7 @@ Why this is fast:
   than the one before: of lengths spread evenly up to the longest, three tenths of the work are not done.
 - On a GPU, which reads all texts as fast as one, JAX reads them in one loop of a known length, ten steps in a round:
   then XLA hands it the kernels of a round at once. On an H200 (32 texts of 100 tokens, 128 units) training takes 1.2
-  to 1.5 ms, 4.6 to 5.4 in stages. cuDNN's LSTM, as `jax.experimental.rnn` calls it, takes 4.2.
+  to 1.5 ms, 4.6 to 5.4 in stages; cuDNN's LSTM, as `jax.experimental.rnn` calls it, 4.2. To read takes 0.45, cuDNN 1.6.
 """
 
 import functools
