@@ -12,6 +12,8 @@ if BACKEND == "torch":
     from keras_nlp_zoo.tasks import predicting_torch
 elif BACKEND == "jax":
     from keras_nlp_zoo.tasks import predicting_jax
+else:
+    from keras_nlp_zoo.tasks import predicting_tensorflow
 
 # Bytes of results that may wait to be handed to NumPy, for which the work on them has to be done.
 WAITING = 2**26
@@ -59,6 +61,14 @@ def _store(leaf: Any, place: np.ndarray) -> None:
 def _outputs(model: Any, batches: Iterable[Any]) -> Iterator[Any]:
     if BACKEND == "torch":
         return predicting_torch.outputs(model, batches)
-    if BACKEND == "jax" and model.jit_compile and type(model).predict_step is keras.Model.predict_step:
+    own = type(model).predict_step is not keras.Model.predict_step
+    if BACKEND == "jax" and model.jit_compile and not own:
         return predicting_jax.outputs(model, batches)
+    if BACKEND == "tensorflow" and not model.run_eagerly and not own and _alone(model):
+        return predicting_tensorflow.outputs(model, batches)
     return map(model.predict_on_batch, batches)
+
+
+def _alone(model: Any) -> bool:
+    """Whether TensorFlow does not spread a batch over devices."""
+    return model.distribute_strategy.num_replicas_in_sync == 1

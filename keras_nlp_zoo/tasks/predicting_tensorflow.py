@@ -1,0 +1,46 @@
+"""Predictions on TensorFlow: a traced call of the model, looked up once for each shape of batches."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+def outputs(model: Any, batches: Iterable[Any]) -> Iterator[Any]:
+    """Of a model for each batch."""
+    calls = _calls(model)
+    for batch in batches:
+        found = calls(keras.tree.map_structure(tf.convert_to_tensor, batch))
+        yield keras.tree.map_structure(lambda leaf: leaf.numpy(), found)
+
+
+class _Calls:
+    """A model as one program for each shape of a batch; as in Keras, one for all of them after the second shape.
+
+    Keras's function asks at each call which of its programs is meant, and leaves results to be fetched out of it.
+    """
+
+    def __init__(self, model: Any):
+        self.made_for = model.predict_function
+        self._function = tf.function(
+            lambda batch: model(batch, training=False),
+            autograph=False,
+            reduce_retracing=True,
+            jit_compile=model.jit_compile or None,
+        )
+        self._programs: dict[Any, Any] = {}
+
+    def __call__(self, batch: Any) -> Any:
+        shape = tuple((leaf.shape, leaf.dtype) for leaf in keras.tree.flatten(batch))
+        if shape not in self._programs:
+            self._programs[shape] = self._function.get_concrete_function(batch)
+        return self._programs[shape](batch)
+
+
+def _calls(model: Any) -> _Calls:
+    model.make_predict_function()
+    calls = getattr(model, "_calls_to_predict", None)
+    if calls is None or calls.made_for is not model.predict_function:  # it has been compiled anew
+        calls = model._calls_to_predict = _Calls(model)
+    return calls
