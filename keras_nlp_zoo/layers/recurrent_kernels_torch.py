@@ -12,8 +12,9 @@ Why this is fast:
 """
 
 import itertools
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from keras import ops
 
@@ -47,62 +48,77 @@ def run(
         outputs = outputs.view(length, batch, -1)
         return (outputs.flip(0) if reverse else outputs), (outputs[-1], *cells)
 
-    steps, texts, counts, lengths, order = _packing(kind, mask, reverse)
-    packed = _Packed.apply(inputs, steps, texts)
+    packing = _packing(kind, mask.numpy(), reverse)
+    rows, order, counts = torch.from_numpy(packing.rows), torch.from_numpy(packing.order), packing.counts
+    packed = _Packed.apply(inputs, rows)
     states = tuple(state.index_select(0, order) for state in states)
     if kind == "lstm" and cell:
-        beyond = torch.cat([lengths[:count] <= t for t, count in enumerate(counts)])[:, None]
-        packed, weights[0] = shut_beyond(beyond, packed, weights[0])
+        packed, weights[0] = shut_beyond(torch.from_numpy(packing.beyond[:, None]), packed, weights[0])
     outputs, *cells = _read(kind, packed, weights, states, counts)
-    first = [0, *itertools.accumulate(counts)]  # row of every step
-    last = torch.tensor(first)[lengths - 1] + torch.arange(batch)
-    hidden = outputs.index_select(0, last * (lengths > 0))
-    final = [torch.where(lengths[:, None] > 0, hidden, states[0]), *cells]
-    final = [state.index_select(0, order.argsort()) for state in final]
-    return (_unpacked(outputs, steps, texts, length, batch) if sequence else None), tuple(final)
+    final = [outputs.index_select(0, torch.from_numpy(packing.last)), *cells]
+    if not packing.lengths[-1]:  # of a text without a token the states are those before
+        final[0] = torch.where(torch.from_numpy(packing.lengths[:, None] > 0), final[0], states[0])
+    restored = torch.from_numpy(np.argsort(packing.order))
+    final = [state.index_select(0, restored) for state in final]
+    return (_unpacked(outputs, rows, length, batch) if sequence else None), tuple(final)
 
 
-def _packing(kind: str, mask: Any, reverse: bool) -> tuple[Any, Any, list[int], Any, Any]:
-    """How padded texts are read.
+class _Packing(NamedTuple):
+    """How padded texts are read. In NumPy, whose operations on what is as small as this take a third of the time."""
 
-    Returns:
-        The step and the text of each packed row, `(rows,)`; how many texts are read at each step; the length of each
-        text, and the order that the texts have been brought into, `(batch,)`.
-    """
+    rows: np.ndarray  # (rows,): which of the inputs, one text after the other, each packed row is
+    beyond: np.ndarray  # (rows,): whether it lies beyond its text
+    counts: list[int]  # how many texts are read at each step
+    order: np.ndarray  # (batch,): the texts, the longest first
+    lengths: np.ndarray  # (batch,): theirs, in that order
+    last: np.ndarray  # (batch,): the row of the last token of each, in that order
+
+
+def _packing(kind: str, mask: np.ndarray, reverse: bool) -> _Packing:
     length, batch = mask.shape
     reading_order = _reading_order(mask, reverse)
-    position = torch.arange(length)[:, None]
-    lengths, order = mask.sum(0).sort(descending=True)
-    read = position < lengths  # (length, batch)
+    lengths = mask.sum(axis=0)
+    order = np.argsort(-lengths, kind="stable")
+    lengths = lengths[order]
+    read = np.arange(length)[:, None] < lengths  # (length, batch)
     read[0, 0] = True  # something is read where there are no tokens at all
     if kind == "lstm":
         # As many texts as the stage has that this number belongs to.
-        sizes = torch.tensor(sorted({-(-batch * k // STAGES) for k in range(STAGES + 1)}))
-        read = torch.arange(batch) < sizes[torch.searchsorted(sizes, read.sum(1))][:, None]
-    counts = [count for count in read.sum(1).tolist() if count]
-    texts = order.expand(length, batch)
-    steps = position.expand(length, batch) if reading_order is None else reading_order.gather(1, texts)
-    return steps[read], texts[read], counts, lengths, order
+        sizes = np.unique([-(-batch * k // STAGES) for k in range(STAGES + 1)])
+        read = np.arange(batch) < sizes[np.searchsorted(sizes, read.sum(axis=1))][:, None]
+    counts = read.sum(axis=1)
+    steps, places = np.nonzero(read)
+    texts = order[places]
+    first = np.cumsum(counts) - counts  # row of every step
+    return _Packing(
+        rows=texts * length + (steps if reading_order is None else reading_order[steps, texts]),
+        beyond=lengths[places] <= steps,
+        counts=counts[counts > 0].tolist(),
+        order=order,
+        lengths=lengths,
+        last=np.where(lengths > 0, first[lengths - 1] + np.arange(batch), 0),
+    )
 
 
-def _reading_order(mask: Any, reverse: bool) -> Any:
+def _reading_order(mask: np.ndarray, reverse: bool) -> np.ndarray | None:
     """The steps of each text as they are read, masked ones last, `(length, batch)`; None if that is how they lie."""
-    if not reverse and not (mask[1:] & ~mask[:-1]).any():
+    if not reverse and not (mask[1:] > mask[:-1]).any():
         return None
-    order = torch.argsort((~(mask.flip(0) if reverse else mask)).to(torch.int8), dim=0, stable=True)
+    order = np.argsort(~(mask[::-1] if reverse else mask), axis=0, kind="stable")
     return len(mask) - 1 - order if reverse else order
 
 
 class _Packed(torch.autograd.Function):
-    """Rows of `(length, batch, dim)` by their step and text. None is taken twice, so that a gradient needs no sums."""
+    """Rows of `(length, batch, dim)`, numbered text by text. None is taken twice, so that a gradient needs no sums."""
 
     @staticmethod
-    def forward(context: Any, sequence: Any, steps: Any, texts: Any) -> Any:
+    def forward(context: Any, sequence: Any, rows: Any) -> Any:
         # Often one text lies after the other in memory, though the steps come first.
         length, batch, dim = sequence.shape
         context.by_text = sequence.transpose(0, 1).is_contiguous()
         context.shape = (batch, length, dim) if context.by_text else (length, batch, dim)
-        rows = texts * length + steps if context.by_text else steps * batch + texts
+        if not context.by_text:
+            rows = rows % length * batch + rows // length
         context.save_for_backward(rows)
         flat = (sequence.transpose(0, 1) if context.by_text else sequence).reshape(-1, dim)
         return flat.index_select(0, rows)
@@ -112,13 +128,13 @@ class _Packed(torch.autograd.Function):
         (rows,) = context.saved_tensors
         flat = gradient.new_zeros(context.shape)
         flat.view(-1, gradient.shape[-1]).index_copy_(0, rows, gradient)
-        return (flat.transpose(0, 1) if context.by_text else flat), None, None
+        return (flat.transpose(0, 1) if context.by_text else flat), None
 
 
-def _unpacked(packed: Any, steps: Any, texts: Any, length: int, batch: int) -> Any:
+def _unpacked(packed: Any, rows: Any, length: int, batch: int) -> Any:
     """`(length, batch, dim)`, one text after the other in memory, zeros where no row goes."""
     empty = packed.new_zeros(batch * length, packed.shape[-1])
-    return empty.index_copy(0, texts * length + steps, packed).view(batch, length, -1).transpose(0, 1)
+    return empty.index_copy(0, rows, packed).view(batch, length, -1).transpose(0, 1)
 
 
 def _read(kind: str, inputs: Any, weights: Any, states: Any, counts: list[int]) -> tuple[Any, ...]:
