@@ -61,14 +61,14 @@ def _store(leaf: Any, place: np.ndarray) -> None:
 def _outputs(model: Any, batches: Iterable[Any]) -> Iterator[Any]:
     if BACKEND == "torch":
         return predicting_torch.outputs(model, batches)
-    own = type(model).predict_step is not keras.Model.predict_step
-    if BACKEND == "jax" and model.jit_compile and not own:
+    if BACKEND == "jax" and model.jit_compile and _as_keras_has_it(model):
         return predicting_jax.outputs(model, batches)
-    if BACKEND == "tensorflow" and not model.run_eagerly and not own and _alone(model):
+    if BACKEND == "tensorflow" and predicting_tensorflow.can(model) and _as_keras_has_it(model):
         return predicting_tensorflow.outputs(model, batches)
     return map(model.predict_on_batch, batches)
 
 
-def _alone(model: Any) -> bool:
-    """Whether TensorFlow does not spread a batch over devices."""
-    return model.distribute_strategy.num_replicas_in_sync == 1
+def _as_keras_has_it(model: Any) -> bool:
+    """Whether a step of prediction is a call of the model, and nobody's own."""
+    names = ("predict_step", "make_predict_function")
+    return all(getattr(getattr(model, name), "__func__", None) is getattr(keras.Model, name) for name in names)

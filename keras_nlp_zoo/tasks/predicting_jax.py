@@ -37,7 +37,10 @@ def outputs(model: Any, batches: Iterable[Any]) -> Iterator[Any]:
                     yield keras.tree.map_structure(_on_its_way, found) if far else found
                 del found  # before the next are made
             if together:
-                yield keras.tree.map_structure(_on_its_way, _joined(together))
+                found = _joined(together)
+                del together
+                yield keras.tree.map_structure(_on_its_way, found)
+                del found
     finally:
         for i in changed:
             model.variables[i].assign(values[i])

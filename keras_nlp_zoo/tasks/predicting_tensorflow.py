@@ -7,6 +7,12 @@ import keras
 import tensorflow as tf
 
 
+def can(model: Any) -> bool:
+    """Whether the model is traced, and a batch not spread over devices."""
+    eager = model.run_eagerly or tf.config.functions_run_eagerly()
+    return not eager and model.distribute_strategy.num_replicas_in_sync == 1
+
+
 def outputs(model: Any, batches: Iterable[Any]) -> Iterator[Any]:
     """Of a model for each batch."""
     calls = _calls(model)
@@ -32,7 +38,8 @@ class _Calls:
         self._programs: dict[Any, Any] = {}
 
     def __call__(self, batch: Any) -> Any:
-        shape = tuple((leaf.shape, leaf.dtype) for leaf in keras.tree.flatten(batch))
+        paths = keras.tree.flatten_with_path(batch)
+        shape = (type(batch), *((path, leaf.shape, leaf.dtype) for path, leaf in paths))
         if shape not in self._programs:
             self._programs[shape] = self._function.get_concrete_function(batch)
         return self._programs[shape](batch)

@@ -79,8 +79,12 @@ def test_what_is_drawn_is_drawn_anew():
 
 class Halved(knz.TextClassifier):
     def predict_step(self, *args, **kwargs):
-        found = super().predict_step(*args, **kwargs)
-        return keras.tree.map_structure(lambda x: x / 2 if keras.ops.is_tensor(x) and x.shape == (2, 2) else x, found)
+        return halved(super().predict_step(*args, **kwargs))
+
+
+def halved(outputs):
+    """Of what a step returns the logits; on JAX there are variables too."""
+    return keras.tree.map_structure(lambda x: x / 2 if keras.ops.is_tensor(x) and x.shape == (2, 2) else x, outputs)
 
 
 def test_a_step_of_ones_own_is_taken():
@@ -88,6 +92,23 @@ def test_a_step_of_ones_own_is_taken():
     own = Halved(model.backbone, None, num_classes=2, dropout=0.0)
     own.set_weights(model.get_weights())
     np.testing.assert_allclose(own.predict(BATCHES[0], verbose=0) * 2, model.predict(BATCHES[0], verbose=0), atol=1e-6)
+
+
+def test_a_step_put_on_a_model_is_taken():
+    model = tiny("dnn")
+    expected = model.predict(BATCHES[0], verbose=0)
+    step = model.predict_step
+    model.predict_step = lambda *args, **kwargs: halved(step(*args, **kwargs))
+    model.compile()
+    np.testing.assert_allclose(model.predict(BATCHES[0], verbose=0) * 2, expected, atol=1e-6)
+
+
+def test_a_list_is_not_taken_for_a_dict():
+    """Of the same arrays: Keras says what is wrong."""
+    model = tiny("dnn")
+    model.predict(BATCHES[0], verbose=0)
+    with pytest.raises(ValueError, match="structure of `inputs`"):
+        model.predict([BATCHES[0][name] for name in model.input], verbose=0)
 
 
 def test_a_reader_that_stops_leaves_the_model_whole():
