@@ -7,7 +7,7 @@
 Every model is trained from scratch on generated data, once for each seed; error bars are one standard deviation over
 the seeds. The sentence under a picture says whether the claim, or a part of it, held at these sizes, on this machine
 and backend.
-`--quick` takes under ten minutes on two cores, everything about three quarters of an hour.
+`--quick` takes nine to fourteen minutes on two cores, everything about three quarters of an hour.
 """
 
 import argparse
