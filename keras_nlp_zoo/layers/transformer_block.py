@@ -178,6 +178,7 @@ def put(cache: Any, values: Any, index: Any) -> Any:
     """
     if keras.backend.backend() != "torch":
         return ops.slice_update(cache, (0, 0, index, 0), values)
+    cache = cache.contiguous()  # repeated by a sampler, the cache of one text is one place in memory for all beams
     cache[:, :, int(index) : int(index) + values.shape[2]] = values
     return cache
 

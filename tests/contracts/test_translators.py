@@ -128,10 +128,11 @@ def test_generate_is_greedy(learner, pairs, tokenizer):
     assert texts == tokenizer.detokenize([row[kept == 1].tolist() for row, kept in zip(tokens, mask, strict=True)])
     beam = model.generate(pairs["encoder_text"][:16], max_length=8, sampler=knz.samplers.BeamSearch(1))
     assert beam == texts
-    best = model.generate(
-        pairs["encoder_text"][:3], max_length=8, sampler=knz.samplers.BeamSearch(3, return_all_beams=True)
-    )
+    options = {"max_length": 8, "sampler": knz.samplers.BeamSearch(3, return_all_beams=True)}
+    best = model.generate(pairs["encoder_text"][:3], **options)
     assert [len(answers) for answers in best] == [3, 3, 3]
+    alone = model.generate(pairs["encoder_text"][0], **options)
+    assert [answer["text"] for answer in alone] == [answer["text"] for answer in best[0]]
     assert all(a["score"] >= b["score"] for answers in best for a, b in itertools.pairwise(answers))
     assert model.sampler.get_config()["num_beams"] == 2, "a sampler for one call stayed"
 

@@ -208,6 +208,17 @@ def test_samplers(name, request):
     assert model.generate(PROMPTS, max_length=12, stop_token_ids=None) == greedy
 
 
+@pytest.mark.parametrize(
+    "sampler",
+    [keras_hub.samplers.BeamSampler(3), keras_hub.samplers.ContrastiveSampler(3, 0.5), knz.samplers.BeamSearch(3)],
+    ids=lambda sampler: type(sampler).__name__,
+)
+def test_samplers_of_one_prompt(sampler, gpt2):
+    """What PyTorch repeats of a cache of one row is one row of memory, in which one beam would overwrite another."""
+    options = {"max_length": 12, "stop_token_ids": None, "sampler": sampler}
+    assert gpt2.generate(PROMPTS[0], **options) == gpt2.generate([PROMPTS[0]] * 2, **options)[1]
+
+
 def test_samplers_by_name(lstm):
     greedy = lstm.generate(PROMPTS, max_length=12, sampler="greedy")
     assert greedy == lstm.generate(PROMPTS, max_length=12)
