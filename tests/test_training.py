@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import keras_nlp_zoo as knz
+from tests.gradients import gradients
 
 RANDOM = np.random.RandomState(0)
 LOGITS = RANDOM.normal(size=(3, 5, 7), scale=3).astype("float32")
@@ -27,6 +28,24 @@ def test_loss_is_the_mean_over_real_tokens(smoothing):
     assert float(loss(padded[0], padded[1], sample_weight=padded[2])) == pytest.approx(expected, rel=1e-5)
     again = knz.training.TokenCrossentropy.from_config(loss.get_config())
     assert again.get_config() == loss.get_config()
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("scale", [1, 300])
+def test_gradient_of_the_loss(smoothing, scale):
+    """Logits far apart too, of which an exponential by itself would overflow."""
+    logits = scale * LOGITS.astype("float64")
+    p = np.exp(logits - logits.max(-1, keepdims=True))
+    p /= p.sum(-1, keepdims=True)
+    wanted = np.full((3, 5, 7), smoothing / 7)
+    wanted[np.arange(3)[:, None], np.arange(5), TARGETS] += 1 - smoothing
+    expected = (p - wanted) * WEIGHTS[..., None] / WEIGHTS.sum()
+    loss = knz.training.TokenCrossentropy(label_smoothing=smoothing)
+    value, (found,) = gradients(lambda y: loss(TARGETS, y, sample_weight=WEIGHTS), [], [scale * LOGITS])
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    log_p = logits - logits.max(-1, keepdims=True)
+    log_p -= np.log(np.exp(log_p).sum(-1, keepdims=True))
+    assert value == pytest.approx(-(wanted * log_p).sum(-1)[WEIGHTS == 1].mean(), rel=1e-5)
 
 
 def crf_by_brute_force(weights, emissions, tags):

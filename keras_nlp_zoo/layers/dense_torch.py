@@ -3,6 +3,9 @@
 PyTorch hands products of float32 matrices to MKL, which on processors of AMD does without their widest instructions.
 oneDNN, which PyTorch carries too, does not. On two cores of an EPYC, rows times 768 x 3072: one row 0.28 ms against
 0.41, eight 0.33 against 1.0, 512 rows 6.6 against 14.5; one row times GPT-2's 768 x 50,257 3.5 against 9.4.
+
+At padding a loss asks nothing of a model: there the gradient is zero, and its products leave these rows out. With four
+tenths of 1,536 rows padding, they take 130 ms (512 x 8,000), not 205.
 """
 
 from typing import Any
@@ -60,13 +63,35 @@ class _Linear(torch.autograd.Function):
     def backward(context: Any, gradient: Any) -> Any:
         x, weight = context.saved_tensors
         wanted = context.needs_input_grad
-        gradient = gradient.contiguous()
-        rows = gradient.reshape(-1, gradient.shape[-1])
+        inputs = x.reshape(-1, x.shape[-1])
+        rows = gradient.contiguous().reshape(-1, gradient.shape[-1])
+        d_bias = rows.sum(0) if wanted[2] else None
+        asked = _asked(rows)
+        if asked is not None:
+            inputs, rows = inputs[asked], rows[asked]
+        d_x = _product(rows, weight.t()) if wanted[0] else None
+        if d_x is not None and asked is not None:
+            d_x = d_x.new_zeros(x.numel() // x.shape[-1], x.shape[-1]).index_copy_(0, asked, d_x)
         return (
-            _product(gradient, weight.t()) if wanted[0] else None,
-            _product(rows.t(), x.reshape(-1, x.shape[-1]).t()) if wanted[1] else None,
-            rows.sum(0) if wanted[2] else None,
+            None if d_x is None else d_x.reshape(x.shape),
+            _product(rows.t(), inputs.t()) if wanted[1] else None,
+            d_bias,
         )
+
+
+# oneDNN prepares itself for each number of rows that it meets: zeros are left out an eighth of all rows at a time.
+PARTS = 8
+
+
+def _asked(gradient: Any) -> Any:
+    """Indices of the rows that are not zero, and of some more; None for all of them."""
+    size = len(gradient)
+    if size < 8 * PARTS:
+        return None
+    zero = (gradient.amax(1) == 0) & (gradient.amin(1) == 0)
+    part = size // PARTS
+    count = max(1, -(-(size - int(zero.sum())) // part)) * part
+    return torch.argsort(zero, stable=True)[:count] if count < size else None
 
 
 def _product(x: Any, weight: Any, bias: Any = None) -> Any:

@@ -175,6 +175,59 @@ def test_gradients_of_scores():
     np.testing.assert_allclose(by_table, wanted, atol=1e-5)
 
 
+# === Rows of which nothing is asked ===
+
+# So many that the products of the gradient leave out rows of zeros: on JAX in blocks of 256, for 4,096 outputs or more.
+MANY_ROWS, MANY_UNITS = 700, 4100
+
+
+def scattered(share):
+    """Which of the rows something is asked of."""
+    return np.random.RandomState(2).permutation(MANY_ROWS) < share * MANY_ROWS
+
+
+@pytest.mark.parametrize("share", [0, 0.01, 0.3, 0.5, 0.8, 1])
+def test_gradients_with_rows_of_zeros(share):
+    asked = scattered(share).astype("float32")
+    layer = Dense(MANY_UNITS)
+    layer.build((None, None, DIM))
+    x, weights = normal(7, 100, DIM), normal(7, 100, MANY_UNITS) * asked.reshape(7, 100, 1)
+    weights[:, ::3], weights[:, 1::3] = np.maximum(weights[:, ::3], 0), np.minimum(weights[:, 1::3], 0)
+    _, (by_kernel, by_bias, by_x) = gradients(
+        lambda x: ops.sum(layer(x) * ops.convert_to_tensor(weights)), layer.trainable_variables, [x]
+    )
+    wanted = np.einsum("bli,blo->io", x.astype("float64"), weights)
+    np.testing.assert_allclose(by_kernel, wanted, atol=2e-4)
+    np.testing.assert_allclose(by_bias, weights.astype("float64").sum((0, 1)), atol=2e-4)
+    np.testing.assert_allclose(by_x, weights @ numpy(layer.kernel).astype("float64").T, atol=2e-4)
+
+
+def test_rows_of_zeros_are_left_out():
+    """An infinite input times a gradient of zero would be no number."""
+    if keras.backend.backend() == "tensorflow" or not on_one_cpu():
+        pytest.skip("only the products of JAX and PyTorch on one CPU leave rows out")
+    asked = scattered(0.3)
+    x, weights = normal(1, MANY_ROWS, DIM), normal(1, MANY_ROWS, MANY_UNITS) * asked[:, None]
+    x[0, np.flatnonzero(~asked)[-1]] = np.inf  # of the rows without gradient the last to fill a block up
+    kernel = normal(DIM, MANY_UNITS)
+
+    def loss(kernel):
+        scores = product(ops.convert_to_tensor(x), kernel)
+        return ops.sum(ops.where(ops.convert_to_tensor(weights) == 0, 0.0, scores * ops.convert_to_tensor(weights)))
+
+    _, (by_kernel,) = gradients(loss, [], [kernel])
+    wanted = x[0, asked].astype("float64").T @ weights[0, asked]
+    np.testing.assert_allclose(by_kernel, wanted, atol=2e-4)
+
+
+def on_one_cpu():
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.default_backend() == "cpu" and jax.device_count() == 1
+    return ops.ones(()).device.type == "cpu"
+
+
 # === The product on PyTorch's CPU ===
 
 

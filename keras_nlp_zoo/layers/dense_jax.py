@@ -1,0 +1,76 @@
+"""Products with weights on JAX's CPU: one of all rows of a batch, whose gradient leaves out rows nothing is asked of.
+
+Of inputs `(batch, length, dim)` as they are, XLA's CPU computes the kernel's gradient in up to twice the time (64 x 25
+rows, 512 x 8,000: 142 ms against 73), and a step of a Transformer for translation takes a tenth longer.
+
+The scores of a vocabulary are the largest product of a model that writes, and at padding a loss asks nothing of them:
+there the gradient is zero. With four tenths of 1,536 rows padding, the two products of the gradient (512 x 8,000) take
+104 ms, not 146.
+"""
+
+from typing import Any
+
+import jax
+from jax import numpy as jnp
+
+# Products with fewer outputs are over too soon to be worth a loop, which also has to be compiled.
+MANY = 4096
+# Rows in a round of the loop. In smaller ones the kernel is fetched from memory more often.
+BLOCK = 256
+
+
+def product(inputs: Any, kernel: Any) -> Any:
+    """`inputs @ kernel`.
+
+    Args:
+        inputs: float `(..., dim)`.
+        kernel: float `(dim, units)`.
+    """
+    rows = inputs.reshape(-1, inputs.shape[-1])
+    multiply = _with_skipping_gradient if _skips(rows, kernel) else jnp.matmul
+    return multiply(rows, kernel).reshape(*inputs.shape[:-1], kernel.shape[-1])
+
+
+def _skips(rows: Any, kernel: Any) -> bool:
+    """Not where rows lie on several devices, from which they would have to be gathered."""
+    large = isinstance(rows.shape[0], int) and rows.shape[0] > BLOCK and kernel.shape[-1] >= MANY
+    return large and rows.dtype == kernel.dtype and jax.default_backend() == "cpu" and jax.device_count() == 1
+
+
+@jax.custom_vjp
+def _with_skipping_gradient(rows: Any, kernel: Any) -> Any:
+    return rows @ kernel
+
+
+def _forward(rows: Any, kernel: Any) -> tuple[Any, Any]:
+    return rows @ kernel, (rows, kernel)
+
+
+def _backward(residuals: Any, gradient: Any) -> tuple[Any, Any]:
+    rows, kernel = residuals
+    asked = jnp.max(jnp.abs(gradient), axis=1) != 0
+    order = jnp.argsort(~asked)
+    blocks = -(-jnp.sum(asked) // BLOCK)
+
+    def whole() -> tuple[Any, Any]:
+        return gradient @ kernel.T, rows.T @ gradient
+
+    def in_blocks() -> tuple[Any, Any]:
+        def add(k: Any, sums: Any) -> tuple[Any, Any]:
+            d_rows, d_kernel = sums
+            chosen = jax.lax.dynamic_slice(order, (k * BLOCK,), (BLOCK,))
+            some, their_gradient = (_pick(array, chosen) for array in (rows, gradient))
+            d_rows = d_rows.at[chosen].set(their_gradient @ kernel.T, unique_indices=True)
+            return d_rows, d_kernel + some.T @ their_gradient
+
+        return jax.lax.fori_loop(0, blocks, add, (jnp.zeros_like(rows), jnp.zeros_like(kernel)))
+
+    # The last block is a whole one too.
+    return jax.lax.cond(blocks * BLOCK < len(rows), in_blocks, whole)
+
+
+def _pick(array: Any, rows: Any) -> Any:
+    return array.at[rows].get(mode="promise_in_bounds", unique_indices=True)
+
+
+_with_skipping_gradient.defvjp(_forward, _backward)
