@@ -65,9 +65,9 @@ class TokenCrossentropy(keras.losses.Loss):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         y_true = ops.cast(y_true, "int32")  # Keras hands it over as a float
-        if BACKEND != "tensorflow":
+        if BACKEND != "tensorflow" and ops.is_tensor(y_pred):  # else of a model that is being put together
             return crossentropy(y_pred, y_true, self.label_smoothing)
-        if not self.label_smoothing:
+        if not self.label_smoothing and BACKEND == "tensorflow":
             return ops.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)  # one kernel there
         log_probabilities = ops.log_softmax(y_pred, axis=-1)
         true = ops.squeeze(ops.take_along_axis(log_probabilities, ops.expand_dims(y_true, -1), axis=-1), -1)
