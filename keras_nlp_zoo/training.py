@@ -6,9 +6,7 @@ import keras
 from keras import ops
 
 BACKEND = keras.backend.backend()
-if BACKEND == "jax":
-    from keras_nlp_zoo.crossentropy_jax import crossentropy
-elif BACKEND == "torch":
+if BACKEND == "torch":
     from keras_nlp_zoo import adam_torch
     from keras_nlp_zoo.crossentropy_torch import crossentropy
 elif BACKEND == "tensorflow":
@@ -65,14 +63,17 @@ class TokenCrossentropy(keras.losses.Loss):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         y_true = ops.cast(y_true, "int32")  # Keras hands it over as a float
-        if BACKEND != "tensorflow" and ops.is_tensor(y_pred):  # else of a model that is being put together
+        if BACKEND == "torch" and ops.is_tensor(y_pred):  # else of a model that is being put together
             return crossentropy(y_pred, y_true, self.label_smoothing)
-        if not self.label_smoothing and BACKEND == "tensorflow":
+        if BACKEND == "tensorflow" and not self.label_smoothing:
             return ops.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)  # one kernel there
-        log_probabilities = ops.log_softmax(y_pred, axis=-1)
-        true = ops.squeeze(ops.take_along_axis(log_probabilities, ops.expand_dims(y_true, -1), axis=-1), -1)
-        every = ops.mean(log_probabilities, axis=-1)
-        return -(1 - self.label_smoothing) * true - self.label_smoothing * every
+        # Of a lookup the gradient is an array of the logits' size more. On JAX, 1,536 tokens of 8,000, their products
+        # included: 311 ms with it, 274 without.
+        is_true = ops.equal(ops.expand_dims(y_true, -1), ops.arange(y_pred.shape[-1], dtype="int32"))
+        said = (1 - self.label_smoothing) * ops.sum(ops.where(is_true, y_pred, 0.0), axis=-1)
+        if self.label_smoothing:
+            said += self.label_smoothing * ops.mean(y_pred, axis=-1)
+        return ops.logsumexp(y_pred, axis=-1) - said
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "label_smoothing": self.label_smoothing}

@@ -94,7 +94,8 @@ def test_decoding_step_by_step_is_decoding_at_once(backbone):
 def learner(request, pairs, tokenizer):
     """(model, weights after three epochs, weights after ninety): trained once, for all that is asked of one."""
     keras.utils.set_random_seed(0)
-    size, rate = ({}, 0.01) if request.param == "transformer" else ({"embedding_dim": 16}, 0.02)
+    # At twice the rate a Transformer's loss still leaps after ninety epochs, differently for each rounding.
+    size, rate = ({}, 0.005) if request.param == "transformer" else ({"embedding_dim": 16}, 0.02)
     model = tiny_translator(request.param, tokenizer, sequence_length=12, **size)
     model.compile(keras.optimizers.Adam(rate), sampler=knz.samplers.BeamSearch(2, length_penalty=0.7))
     stages = [model.get_weights()]

@@ -177,8 +177,8 @@ def test_gradients_of_scores():
 
 # === Rows of which nothing is asked ===
 
-# So many that the products of the gradient leave out rows of zeros: on JAX in blocks of 256, for 4,096 outputs or more.
-MANY_ROWS, MANY_UNITS = 700, 4100
+# So many that the products of the gradient leave out rows of zeros.
+MANY_ROWS, MANY_UNITS = 1050, 4100
 
 
 def scattered(share):
@@ -191,15 +191,15 @@ def test_gradients_with_rows_of_zeros(share):
     asked = scattered(share).astype("float32")
     layer = Dense(MANY_UNITS)
     layer.build((None, None, DIM))
-    x, weights = normal(7, 100, DIM), normal(7, 100, MANY_UNITS) * asked.reshape(7, 100, 1)
+    x, weights = normal(7, 150, DIM), normal(7, 150, MANY_UNITS) * asked.reshape(7, 150, 1)
     weights[:, ::3], weights[:, 1::3] = np.maximum(weights[:, ::3], 0), np.minimum(weights[:, 1::3], 0)
     _, (by_kernel, by_bias, by_x) = gradients(
         lambda x: ops.sum(layer(x) * ops.convert_to_tensor(weights)), layer.trainable_variables, [x]
     )
     wanted = np.einsum("bli,blo->io", x.astype("float64"), weights)
-    np.testing.assert_allclose(by_kernel, wanted, atol=2e-4)
-    np.testing.assert_allclose(by_bias, weights.astype("float64").sum((0, 1)), atol=2e-4)
-    np.testing.assert_allclose(by_x, weights @ numpy(layer.kernel).astype("float64").T, atol=2e-4)
+    np.testing.assert_allclose(by_kernel, wanted, atol=3e-4)
+    np.testing.assert_allclose(by_bias, weights.astype("float64").sum((0, 1)), atol=3e-4)
+    np.testing.assert_allclose(by_x, weights @ numpy(layer.kernel).astype("float64").T, atol=3e-4)
 
 
 def test_rows_of_zeros_are_left_out():
@@ -217,7 +217,7 @@ def test_rows_of_zeros_are_left_out():
 
     _, (by_kernel,) = gradients(loss, [], [kernel])
     wanted = x[0, asked].astype("float64").T @ weights[0, asked]
-    np.testing.assert_allclose(by_kernel, wanted, atol=2e-4)
+    np.testing.assert_allclose(by_kernel, wanted, atol=3e-4)
 
 
 def on_one_cpu():
