@@ -60,7 +60,7 @@ def _store(leaf: Any, place: np.ndarray) -> None:
 
 def _outputs(model: Any, batches: Iterable[Any]) -> Iterator[Any]:
     if BACKEND == "torch":
-        return predicting_torch.outputs(model, batches)
+        return predicting_torch.outputs(model, batches, together=_as_keras_has_it(model))
     if BACKEND == "jax" and model.jit_compile and _as_keras_has_it(model):
         return predicting_jax.outputs(model, batches)
     if BACKEND == "tensorflow" and predicting_tensorflow.can(model) and _as_keras_has_it(model):

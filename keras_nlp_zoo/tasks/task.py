@@ -181,7 +181,10 @@ class TextTask(RunsItsLayers, TextReading, PresetTask, SteadyFeeding):
         steps: int | None = None,
         callbacks: Any = None,
     ) -> Any:
-        """The model's outputs for texts or ready arrays, in the order of `x`. As `keras.Model.predict`."""
+        """The model's outputs for texts or ready arrays, in the order of `x`. As `keras.Model.predict`.
+
+        On PyTorch on a CPU a small network reads up to eight batches at once.
+        """
         takes_texts = self._takes_texts(x)
         if takes_texts and self.targets_in_texts:
             # All in one array: a text may be several rows, which have to stay together.
