@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import torch
 
-from keras_nlp_zoo.tasks.recorded_torch import recorded_predictions
+from keras_nlp_zoo.tasks.recorded_torch import Recorded, recorded_predictions
 
 # Batches that are read together, and the products of numbers that this may take.
 TOGETHER = 8
@@ -26,7 +26,8 @@ WIDTH = 256
 def outputs(model: Any, batches: Iterable[Any], together: bool) -> Iterator[Any]:
     """Of a model for the batches, of one or, if they may be read `together`, some at a time; no GPU is waited for."""
     function = recorded_predictions(model)
-    if together and not model.run_eagerly and keras.ops.zeros(()).device.type == "cpu":
+    compiled = isinstance(function, Recorded) or model.jit_compile is True  # for each shape
+    if together and not compiled and not model.run_eagerly:
         batches = _joined(model, batches)
     for batch in batches:
         yield function([(keras.tree.map_structure(_tensor, batch),)])
