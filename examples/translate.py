@@ -54,7 +54,6 @@ SIZES = {("dates", "attention"): 25_000, ("reversal", "attention"): 7000}
 EPOCHS = {
     ("reversal", "attention"): 3,
     ("dates", "attention"): 2,
-    ("dates", "transformer"): 6,
     ("multi30k", "seq2seq"): 12,
     ("multi30k", "attention"): 10,
     ("multi30k", "transformer"): 18,
