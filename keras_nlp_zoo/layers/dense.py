@@ -1,5 +1,6 @@
 """A dense layer, as fast as the processor allows."""
 
+import math
 from typing import Any
 
 import keras
@@ -30,6 +31,38 @@ class Dense(keras.layers.Dense):
 
     def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> None:
         super().quantize(mode, type_check=False, config=config)  # else Keras refuses every subclass
+
+
+@keras.saving.register_keras_serializable(package="keras_nlp_zoo")
+class EinsumDense(keras.layers.EinsumDense):
+    """Keras's `EinsumDense`; where its equation is one product of matrices, as in an attention, as `Dense` has it."""
+
+    def call(self, inputs: Any, training: Any = None) -> Any:
+        special = self.lora_enabled or self.quantization_mode is not None
+        summed = None if special else _summed_axes(self.equation)
+        outputs = None
+        if summed:
+            kernel = ops.convert_to_tensor(self.kernel)
+            size = math.prod(kernel.shape[:summed])
+            rows = ops.reshape(inputs, (*ops.shape(inputs)[:-summed], size)) if summed > 1 else inputs
+            outputs = product(rows, ops.reshape(kernel, (size, -1)))
+        if outputs is None:
+            return super().call(inputs, training=training)
+        outputs = ops.reshape(outputs, (*ops.shape(outputs)[:-1], *kernel.shape[summed:]))
+        outputs = outputs if self.bias is None else ops.add(outputs, self.bias)
+        return outputs if self.activation is None else self.activation(outputs)
+
+    def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> None:
+        super().quantize(mode, type_check=False, config=config)  # as above
+
+
+def _summed_axes(equation: str) -> int:
+    """How many axes, the inputs' last and the kernel's first, one product of matrices sums over; 0 if it is not one."""
+    inputs, kernel, outputs = equation.replace("->", ",").split(",")
+    count = sum(axis in inputs for axis in kernel)
+    if inputs[-count:] == kernel[:count] and outputs == inputs[:-count] + kernel[count:]:
+        return count
+    return 0
 
 
 def product(inputs: Any, kernel: Any, bias: Any = None) -> Any:

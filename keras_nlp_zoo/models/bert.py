@@ -7,7 +7,10 @@ import keras_hub
 
 from keras_nlp_zoo.layers.activations import activation_name, get_activation
 from keras_nlp_zoo.layers.calling import RunsItsLayers
+from keras_nlp_zoo.layers.dense import Dense, EinsumDense
 from keras_nlp_zoo.layers.dropout import Dropout
+
+OURS = {keras.layers.Dropout: Dropout, keras.layers.Dense: Dense, keras.layers.EinsumDense: EinsumDense}
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
@@ -68,8 +71,7 @@ class BertBackbone(RunsItsLayers, keras_hub.models.BertBackbone):
         self.layer_norm_epsilon = layer_norm_epsilon
         # KerasHub's constructor leaves no choice in what follows.
         for layer in self._flatten_layers():
-            if type(layer) is keras.layers.Dropout:
-                layer.__class__ = Dropout  # the graph holds these layers: others in their place would not be called
+            layer.__class__ = OURS.get(type(layer), type(layer))  # the graph holds these: others would not be called
         self.embeddings_layer_norm.epsilon = layer_norm_epsilon
         # A layer's own attribute too, so that config and computation agree.
         for layer in self.transformer_layers:

@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 from keras_nlp_zoo.layers import TokenEmbedding
-from keras_nlp_zoo.layers.dense import Dense, product
+from keras_nlp_zoo.layers.dense import Dense, EinsumDense, product
 from keras_nlp_zoo.training import Adam
 from tests.gradients import gradients
 
@@ -135,6 +135,72 @@ def test_mask_goes_through():
     np.testing.assert_array_equal(mask, [[1, 1, 0], [1, 0, 0]])
 
 
+# === Products over several axes, as in an attention ===
+
+# Equation, shapes of the inputs and of the outputs but for the batch, axes of the bias; two products that are none of
+# two matrices, the last by the order of its outputs.
+EQUATIONS = [
+    ("abc,cde->abde", (4, DIM), (4, 3, 5), "de"),
+    ("abcd,cde->abe", (4, 3, 5), (4, UNITS), "e"),
+    ("abc,cd->abd", (4, DIM), (4, UNITS), None),
+    ("ab,bc->ac", (DIM,), (UNITS,), "c"),
+    ("abc,bcd->ad", (4, DIM), (UNITS,), "d"),
+    ("abc,cbd->ad", (4, DIM), (UNITS,), "d"),
+    ("abc,cde->abed", (4, DIM), (4, 5, 3), "ed"),
+]
+
+
+@pytest.mark.parametrize("prepare", [None, lambda layer: layer.enable_lora(2), lambda layer: layer.quantize("int8")])
+@pytest.mark.parametrize(("equation", "shape", "output_shape", "bias_axes"), EQUATIONS)
+def test_einsum(equation, shape, output_shape, bias_axes, prepare):
+    options = {"output_shape": output_shape, "bias_axes": bias_axes, "activation": "tanh"}
+    ours, theirs = EinsumDense(equation, **options), keras.layers.EinsumDense(equation, **options)
+    for layer in (ours, theirs):
+        layer.build((None, *shape))
+    weights = [0.3 * normal(*weight.shape) for weight in ours.weights]
+    for layer in (ours, theirs):
+        layer.set_weights(weights)
+        if prepare is not None:
+            prepare(layer)
+    if ours.lora_enabled:
+        for a, b in zip(ours.trainable_weights, theirs.trainable_weights, strict=True):
+            a.assign(normal(*a.shape))
+            b.assign(a)
+    x = normal(5, *shape)
+    found = numpy(ours(x))
+    np.testing.assert_allclose(found, numpy(theirs(x)), atol=1e-5)
+    assert found.shape == (5, *output_shape)
+    if prepare is None:
+        wanted = np.einsum(equation, x.astype("float64"), weights[0]) + (weights[1] if bias_axes else 0)
+        np.testing.assert_allclose(found, np.tanh(wanted), atol=1e-5)
+
+
+@pytest.mark.parametrize(("equation", "shape", "output_shape", "bias_axes"), EQUATIONS)
+def test_gradients_of_einsum(equation, shape, output_shape, bias_axes):
+    layer = EinsumDense(equation, output_shape=output_shape, bias_axes=bias_axes)
+    layer.build((None, *shape))
+    x, upstream = normal(5, *shape), normal(5, *output_shape)
+    _, found = gradients(lambda x: ops.sum(layer(x) * ops.convert_to_tensor(upstream)), layer.trainable_variables, [x])
+    inputs, kernel, outputs = equation.replace("->", ",").split(",")
+    upstream64 = upstream.astype("float64")
+    by_kernel = np.einsum(f"{inputs},{outputs}->{kernel}", x, upstream64)
+    by_x = np.einsum(f"{outputs},{kernel}->{inputs}", upstream64, numpy(layer.kernel))
+    np.testing.assert_allclose(found[0], by_kernel, atol=1e-4)
+    np.testing.assert_allclose(found[-1], by_x, atol=1e-4)
+    if bias_axes:
+        np.testing.assert_allclose(found[1], np.einsum(f"{outputs}->{bias_axes}", upstream64), atol=1e-4)
+
+
+@pytest.mark.parametrize("policy", ["bfloat16", "mixed_bfloat16", "float16"])
+def test_einsum_in_other_precisions(policy):
+    layer = EinsumDense("abc,cde->abde", output_shape=(4, 3, 5), bias_axes="de", dtype=policy)
+    x = normal(5, 4, DIM)
+    found = layer(x)
+    assert keras.backend.standardize_dtype(found.dtype) == policy.removeprefix("mixed_")
+    kernel = numpy(ops.cast(layer.kernel, "float32"))
+    assert_near(numpy(ops.cast(found, "float32")), np.einsum("abc,cde->abde", x, kernel), 0.02)
+
+
 # === Scores of all tokens ===
 
 
@@ -178,7 +244,7 @@ def test_gradients_of_scores():
 # === Rows of which nothing is asked ===
 
 # So many that the products of the gradient leave out rows of zeros.
-MANY_ROWS, MANY_UNITS = 1050, 4100
+MANY_ROWS, MANY_DIM, MANY_UNITS = 1050, 64, 2050
 
 
 def scattered(share):
@@ -190,8 +256,8 @@ def scattered(share):
 def test_gradients_with_rows_of_zeros(share):
     asked = scattered(share).astype("float32")
     layer = Dense(MANY_UNITS)
-    layer.build((None, None, DIM))
-    x, weights = normal(7, 150, DIM), normal(7, 150, MANY_UNITS) * asked.reshape(7, 150, 1)
+    layer.build((None, None, MANY_DIM))
+    x, weights = normal(7, 150, MANY_DIM), normal(7, 150, MANY_UNITS) * asked.reshape(7, 150, 1)
     weights[:, ::3], weights[:, 1::3] = np.maximum(weights[:, ::3], 0), np.minimum(weights[:, 1::3], 0)
     _, (by_kernel, by_bias, by_x) = gradients(
         lambda x: ops.sum(layer(x) * ops.convert_to_tensor(weights)), layer.trainable_variables, [x]
@@ -207,9 +273,9 @@ def test_rows_of_zeros_are_left_out():
     if keras.backend.backend() == "tensorflow" or not on_one_cpu():
         pytest.skip("only the products of JAX and PyTorch on one CPU leave rows out")
     asked = scattered(0.3)
-    x, weights = normal(1, MANY_ROWS, DIM), normal(1, MANY_ROWS, MANY_UNITS) * asked[:, None]
+    x, weights = normal(1, MANY_ROWS, MANY_DIM), normal(1, MANY_ROWS, MANY_UNITS) * asked[:, None]
     x[0, np.flatnonzero(~asked)[-1]] = np.inf  # of the rows without gradient the last to fill a block up
-    kernel = normal(DIM, MANY_UNITS)
+    kernel = normal(MANY_DIM, MANY_UNITS)
 
     def loss(kernel):
         scores = product(ops.convert_to_tensor(x), kernel)
@@ -277,10 +343,12 @@ def tensor(torch, array):
     return torch.as_strided(flat, array.shape, strides).requires_grad_()
 
 
+@pytest.mark.parametrize("avx2", [False, True])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_product(shape):
+def test_the_product(shape, avx2, monkeypatch):
     """Outputs and gradients, with a bias and without one, of arrays that lie in memory in many ways."""
     torch, kernel = torch_kernel()
+    monkeypatch.setattr(kernel, "AVX2", avx2)
     for layout, weight_layout in itertools.product(LAYOUTS, (dense, transposed, every_other)):
         x, weight = layout(shape), weight_layout((UNITS, shape[-1]))
         bias, upstream = every_other((UNITS,)), layout((*shape[:-1], UNITS))
@@ -298,6 +366,24 @@ def test_the_product(shape):
             wanted = [upstream64 @ weight64, rows.T @ x64.reshape(-1, shape[-1]), rows.sum(0)]
             for one, other in zip(found, wanted, strict=False):
                 assert_near(one.numpy(), other)
+
+
+@pytest.mark.parametrize("avx2", [False, True])
+def test_many_rows_go_to_pytorch_where_onednn_is_behind(avx2, monkeypatch):
+    torch, kernel = torch_kernel()
+    monkeypatch.setattr(kernel, "AVX2", avx2)
+    sizes, onednn = [], torch.ops.mkldnn._linear_pointwise
+
+    def counted(x, *args):
+        sizes.append(x.numel() // x.shape[-1])
+        return onednn(x, *args)
+
+    monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", counted)
+    few, many = torch.ones(4, 16, DIM, requires_grad=True), torch.ones(5, 13, DIM, requires_grad=True)
+    weight = torch.ones(UNITS, DIM)
+    for x in (few, many):
+        kernel.linear(x, weight).sum().backward()
+    assert sizes == ([64, 64] if avx2 else [64, 64, 65, 65])
 
 
 def test_gradients_of_those_only_that_are_asked_for():

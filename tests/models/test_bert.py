@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import keras_nlp_zoo as knz
+from keras_nlp_zoo.layers.dense import Dense, EinsumDense
+from keras_nlp_zoo.layers.dropout import Dropout
 from tests.called import called
 
 SIZES = {"num_layers": 2, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 12, "max_sequence_length": 10}
@@ -103,6 +105,13 @@ def test_it_is_saved_with_its_activation(activation, tmp_path):
         assert again.get_config() == backbone.get_config()
         assert (again.get_config()["activation"], again.dropout, again.num_segments) == (activation, 0.3, 3)
         np.testing.assert_allclose(called(again, INPUTS)["sequence_output"], expected, atol=1e-6)
+
+
+def test_its_layers_are_those_of_this_package():
+    """KerasHub's constructor makes Keras's own, which multiply rows of padding too and draw dropout slowly."""
+    kinds = {type(layer) for layer in make(dropout=0.1)._flatten_layers()}
+    assert {Dense, EinsumDense, Dropout} <= kinds
+    assert not {keras.layers.Dense, keras.layers.EinsumDense, keras.layers.Dropout} & kinds
 
 
 def test_an_activation_that_is_none():
