@@ -2,9 +2,9 @@
 
 PyTorch hands products of float32 matrices to MKL, which on processors of AMD does without their widest instructions.
 oneDNN, which PyTorch carries too, does not. On two cores of an EPYC, rows times 768 x 3072: one row 0.28 ms against
-0.41, eight 0.33 against 1.0, 512 rows 6.6 against 14.5; one row times GPT-2's 768 x 50,257 3.5 against 9.4. Where the processor's widest are those of
-AVX2, oneDNN is ahead with few rows only (1 x 768 x 50,257: 5.7 against 10.7; 1,536 x 512 x 8,000 and its gradient 453
-against 287).
+0.41, eight 0.33 against 1.0, 512 rows 6.6 against 14.5; one row times GPT-2's 768 x 50,257 3.5 against 9.4. Where the
+processor's widest are those of AVX2, oneDNN is ahead with few rows only: one times 768 x 50,257 5.7 against 10.7, but
+1,536 times 512 x 8,000, and the gradient, 453 against 287.
 
 At padding a loss asks nothing of a model: there the gradient is zero, and its products leave these rows out. With four
 tenths of 1,536 rows padding, they take 130 ms (512 x 8,000), not 205.
