@@ -46,34 +46,39 @@ def _with_skipping_gradient(rows: Any, kernel: Any) -> Any:
 
 
 def _forward(rows: Any, kernel: Any) -> tuple[Any, Any]:
-    return rows @ kernel, (rows, kernel)
+    """The kernel is kept for the gradient of the rows, the rows for the kernel's; None where that is not asked for."""
+    kept = rows.value if kernel.perturbed else None, kernel.value if rows.perturbed else None
+    return rows.value @ kernel.value, kept
 
 
-def _backward(residuals: Any, gradient: Any) -> tuple[Any, Any]:
-    rows, kernel = residuals
+def _backward(kept: tuple[Any, Any], gradient: Any) -> tuple[Any, Any]:
+    rows, kernel = kept
     asked = jnp.max(jnp.abs(gradient), axis=1) != 0
     order = jnp.argsort(~asked)
     blocks = -(-jnp.sum(asked) // BLOCK)
 
     def whole() -> tuple[Any, Any]:
-        return gradient @ kernel.T, rows.T @ gradient
+        return None if kernel is None else gradient @ kernel.T, None if rows is None else rows.T @ gradient
 
     def in_blocks() -> tuple[Any, Any]:
-        def add(k: Any, sums: Any) -> tuple[Any, Any]:
+        def add(k: Any, sums: tuple[Any, Any]) -> tuple[Any, Any]:
             d_rows, d_kernel = sums
             chosen = jax.lax.dynamic_slice(order, (k * BLOCK,), (BLOCK,))
-            some, their_gradient = (_pick(array, chosen) for array in (rows, gradient))
-            d_rows = d_rows.at[chosen].set(their_gradient @ kernel.T, unique_indices=True)
-            return d_rows, d_kernel + some.T @ their_gradient
+            their_gradient = _pick(gradient, chosen)
+            if kernel is not None:
+                d_rows = d_rows.at[chosen].set(their_gradient @ kernel.T, unique_indices=True)
+            if rows is not None:
+                d_kernel = d_kernel + _pick(rows, chosen).T @ their_gradient
+            return d_rows, d_kernel
 
-        return jax.lax.fori_loop(0, blocks, add, (jnp.zeros_like(rows), jnp.zeros_like(kernel)))
+        return jax.lax.fori_loop(0, blocks, add, jax.tree.map(jnp.zeros_like, jax.eval_shape(whole)))
 
     # The last block is a whole one too.
-    return jax.lax.cond(blocks * BLOCK < len(rows), in_blocks, whole)
+    return jax.lax.cond(blocks * BLOCK < len(gradient), in_blocks, whole)
 
 
 def _pick(array: Any, rows: Any) -> Any:
     return array.at[rows].get(mode="promise_in_bounds", unique_indices=True)
 
 
-_with_skipping_gradient.defvjp(_forward, _backward)
+_with_skipping_gradient.defvjp(_forward, _backward, symbolic_zeros=True)

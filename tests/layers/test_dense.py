@@ -286,6 +286,25 @@ def test_rows_of_zeros_are_left_out():
     np.testing.assert_allclose(by_kernel, wanted, atol=3e-4)
 
 
+@pytest.mark.parametrize("share", [0.3, 1])
+def test_no_product_for_a_gradient_nobody_asks_for(share):
+    """A kernel that is frozen, or inputs that nothing below learns from."""
+    if keras.backend.backend() != "jax" or not on_one_cpu():
+        pytest.skip("on PyTorch it is autograd that asks: see below; TensorFlow has no product of its own")
+    import jax
+
+    x, kernel = normal(MANY_ROWS, MANY_DIM), normal(MANY_DIM, MANY_UNITS)
+    weights = normal(MANY_ROWS, MANY_UNITS) * scattered(share)[:, None]
+    wanted = weights.astype("float64") @ kernel.T, x.T.astype("float64") @ weights
+    both = jax.grad(lambda x, kernel: (product(x[None], kernel)[0] * weights).sum(), argnums=(0, 1))
+    count = str(jax.make_jaxpr(both)(x, kernel)).count("dot_general")
+    for number, expected in enumerate(wanted):
+        one = jax.grad(lambda x, kernel: (product(x[None], kernel)[0] * weights).sum(), argnums=number)
+        np.testing.assert_allclose(jax.jit(one)(x, kernel), expected, atol=3e-4)
+        # Once among all rows, once in a loop.
+        assert str(jax.make_jaxpr(one)(x, kernel)).count("dot_general") == count - 2
+
+
 def on_one_cpu():
     if keras.backend.backend() == "jax":
         import jax
