@@ -221,12 +221,12 @@ class _SameSteps:
             variables = self._trainable_variables if trainable_variables is None else trainable_variables
             # Reshaped, the list becomes a matrix.
             grads = [g if g is None else ops.reshape(g, v.shape) for g, v in zip(grads, variables, strict=True)]
-        return super().apply(grads, trainable_variables)  # type: ignore[misc]
+        return super().apply(grads, trainable_variables)  # type: ignore[misc]  # the optimizer has it
 
     def _clip_gradients(self: Any, grads: Any) -> Any:
         if BACKEND == "torch" and self.global_clipnorm and not self.clipnorm:
             return adam_torch.shorten(grads, self.global_clipnorm)
-        return super()._clip_gradients(grads)  # type: ignore[misc]
+        return super()._clip_gradients(grads)  # type: ignore[misc]  # the optimizer has it
 
     def _backend_update_step(self: Any, grads: Any, trainable_variables: Any, learning_rate: Any) -> None:
         if BACKEND == "torch" and not self.amsgrad:
@@ -240,7 +240,7 @@ class _SameSteps:
 
     def update_step(self: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
         if self.amsgrad:
-            super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]
+            super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]  # the optimizer has it
         elif BACKEND == "tensorflow" and keras.backend.standardize_dtype(variable.dtype) == "float32":
             adam_tensorflow.update(self, gradient, variable, learning_rate)
         else:

@@ -1,4 +1,4 @@
-"""A dense layer, as fast as the processor allows."""
+"""Dense layers, as fast as the processor allows."""
 
 import math
 from typing import Any
@@ -23,8 +23,7 @@ class Dense(keras.layers.Dense):
             lay_out(self._kernel)
 
     def call(self, inputs: Any, training: Any = None) -> Any:
-        special = self.lora_enabled or self.quantization_mode is not None
-        outputs = None if special else product(inputs, self.kernel, self.bias)
+        outputs = product(inputs, self.kernel, self.bias) if _is_plain(self) else None
         if outputs is None:
             return super().call(inputs, training=training)
         return outputs if self.activation is None else self.activation(outputs)
@@ -35,11 +34,13 @@ class Dense(keras.layers.Dense):
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
 class EinsumDense(keras.layers.EinsumDense):
-    """Keras's `EinsumDense`; where its equation is one product of matrices, as in an attention, as `Dense` has it."""
+    """Keras's `EinsumDense`; where its equation is one product of matrices, as in an attention, as `Dense` has it.
+
+    Of `(batch, length, dim)` an attention makes `(batch, length, num_heads, head_dim)`, and the other way round.
+    """
 
     def call(self, inputs: Any, training: Any = None) -> Any:
-        special = self.lora_enabled or self.quantization_mode is not None
-        summed = None if special else _summed_axes(self.equation)
+        summed = _summed_axes(self.equation) if _is_plain(self) else 0
         outputs = None
         if summed:
             kernel = ops.convert_to_tensor(self.kernel)
@@ -54,6 +55,10 @@ class EinsumDense(keras.layers.EinsumDense):
 
     def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> None:
         super().quantize(mode, type_check=False, config=config)  # as above
+
+
+def _is_plain(layer: Any) -> bool:
+    return not layer.lora_enabled and layer.quantization_mode is None
 
 
 def _summed_axes(equation: str) -> int:
