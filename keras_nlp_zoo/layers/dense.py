@@ -1,6 +1,8 @@
 """Dense layers, as fast as the processor allows."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -61,6 +63,29 @@ def _is_plain(layer: Any) -> bool:
     return not layer.lora_enabled and layer.quantization_mode is None
 
 
+def kernels_for_one_row(model: Any) -> list[Any]:
+    """A model's kernels as they are multiplied by one row fastest; none but on JAX's CPU, see `dense_jax.py`."""
+    return [dense_jax.turned(kernel) for kernel in _slow_kernels(model)]
+
+
+@contextmanager
+def given(model: Any, kernels: list[Any]) -> Iterator[None]:
+    """Where a program is traced that has `kernels_for_one_row` of the model among its arguments."""
+    if not kernels:
+        yield
+        return
+    with dense_jax.given(_slow_kernels(model), kernels):
+        yield
+
+
+def _slow_kernels(model: Any) -> list[Any]:
+    if BACKEND != "jax":
+        return []
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, Dense) and _is_plain(layer)]
+    kernels = [layer._kernel for layer in layers if layer.compute_dtype == "float32"]
+    return [kernel for kernel in kernels if dense_jax.is_slow_for_one_row(kernel)]
+
+
 def _summed_axes(equation: str) -> int:
     """How many axes, the inputs' last and the kernel's first, one product of matrices sums over; 0 if it is not one."""
     inputs, kernel, outputs = equation.replace("->", ",").split(",")
@@ -83,7 +108,7 @@ def product(inputs: Any, kernel: Any, bias: Any = None) -> Any:
     if not ops.is_tensor(inputs):
         return None
     if BACKEND == "jax" and len(inputs.shape) > 2:
-        outputs = dense_jax.product(inputs, ops.convert_to_tensor(kernel))
+        outputs = dense_jax.product(inputs, kernel)
         return outputs if bias is None else ops.add(outputs, bias)
     if BACKEND == "torch":
         kernel = ops.convert_to_tensor(kernel)

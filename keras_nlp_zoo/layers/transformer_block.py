@@ -74,7 +74,8 @@ class Block(keras.layers.Layer):
             bias: float, added to the scores `(batch, heads, length, keys)`.
             memory: keys and values that `CrossAttention.read` has made.
             memory_bias: float, added to the scores `(batch, heads, length, memory_keys)`.
-            cache: keys and values `(batch, heads, max_length, head_dim)`, in which those of the inputs are put.
+            cache: keys and values `(batch, heads, max_length, head_dim)`, in which those of the inputs are put; of one
+                row they may be `(heads, max_length, head_dim)`.
             index: int or scalar tensor. Where they are put.
 
         Returns:
@@ -82,8 +83,10 @@ class Block(keras.layers.Layer):
             attention and of that to the memory, or None.
         """
         query, key, value = self.attention.read(self._before(inputs, self.attention_norm))
+        kept = key, value
         if cache is not None:
-            key, value = put(cache[0], key, index), put(cache[1], value, index)
+            kept = put(cache[0], key, index), put(cache[1], value, index)
+            key, value = (one if len(one.shape) == 4 else one[None] for one in kept)
         seen = None if bias is None else bias.shape[-1]
         added, scores = self.attention.attend(query, key[:, :, :seen], value[:, :, :seen], bias)
         x = self._after(inputs, added, self.attention_norm, training)
@@ -94,7 +97,7 @@ class Block(keras.layers.Layer):
             x = self._after(x, added, self.cross_attention_norm, training)
         added = run(self.intermediate_dense, self._before(x, self.feedforward_norm))
         added = run(self.output_dense, added)
-        return self._after(x, added, self.feedforward_norm, training), (key, value), (scores, memory_scores)
+        return self._after(x, added, self.feedforward_norm, training), kept, (scores, memory_scores)
 
     def _before(self, x: Any, norm: Any) -> Any:
         return run(norm, x) if self.normalize_first else x
@@ -174,8 +177,11 @@ def _dense(layer: keras.layers.Layer, units: int, name: str, dim: int, activatio
 def put(cache: Any, values: Any, index: Any) -> Any:
     """The cache `(batch, heads, max_length, head_dim)` with values from `index` on; written in place on PyTorch.
 
-    XLA writes in place by itself. PyTorch's `slice_update` copies the cache, all of it at every step.
+    XLA writes in place by itself, of one row only if there is no axis for it; else it copies the cache four times,
+    which at 512 tokens is a fifth of a step of GPT-2. PyTorch's `slice_update` copies all of it at every step.
     """
+    if len(cache.shape) == 3:
+        return ops.slice_update(cache, (0, index, 0), values[0])
     if keras.backend.backend() != "torch":
         return ops.slice_update(cache, (0, 0, index, 0), values)
     cache = cache.contiguous()  # repeated by a sampler, the cache of one text is one place in memory for all beams

@@ -126,7 +126,8 @@ class TransformerDecoder(Stack):
         Args:
             inputs: float `(batch, length, dim)`; of one position, or of several at once.
             index: int or scalar tensor. Where the first of them stands; all before it have been read.
-            cache: what `start` or the step before returned. PyTorch changes it.
+            cache: what `start` or the step before returned; of one row also without the axis of rows. PyTorch changes
+                it.
 
         Returns:
             What a call would have returned for these positions, `(batch, length, dim)`, and the next cache.
@@ -136,7 +137,7 @@ class TransformerDecoder(Stack):
         x = ops.convert_to_tensor(inputs, self.compute_dtype)
         # Where nothing is compiled the shapes may change: what is still empty is not looked at.
         compiled = keras.backend.backend() != "torch"
-        bias = self._causal_bias(index, x, cache[0][0].shape[2] if compiled else int(index) + x.shape[1])
+        bias = self._causal_bias(index, x, cache[0][0].shape[-2] if compiled else int(index) + x.shape[1])
         after = []
         for i, block in enumerate(self.blocks):
             read = memory[i] if self.cross_attention else None

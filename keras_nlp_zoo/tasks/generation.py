@@ -1,5 +1,6 @@
 """What the tasks share that write texts: a way to decode, kept compiled, and texts of what it wrote."""
 
+import functools
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ import keras_hub
 import numpy as np
 from keras import ops
 
+from keras_nlp_zoo.layers.dense import given, kernels_for_one_row
 from keras_nlp_zoo.naming import suggest
 from keras_nlp_zoo.tasks.task import TextTask
 from keras_nlp_zoo.text.inputs import as_text_list, describe
@@ -32,6 +34,17 @@ def _retracing_is_meant() -> Iterator[None]:
         yield
     finally:
         logger.removeFilter(wanted)
+
+
+def reads_kernels(generate_step: Any) -> Any:
+    """A `generate_step` whose `inputs` may hold `kernels` too: what `kernels_for_one_row` gives."""
+
+    @functools.wraps(generate_step)
+    def step(self: Any, inputs: dict[str, Any], stop_token_ids: Any = None) -> dict[str, Any]:
+        with given(self, inputs.get("kernels", [])):
+            return generate_step(self, inputs, stop_token_ids)
+
+    return step
 
 
 class GeneratingTask(TextTask):
@@ -82,7 +95,14 @@ class GeneratingTask(TextTask):
     def _decoding_with(self, sampler: Any, seed: int | None = None) -> Iterator[Any]:
         """The compiled `generate_step`, for a time with another sampler; with random numbers from a seed."""
         with _retracing_is_meant(), self._compiled_for(sampler, seed) as decode:
-            yield decode
+
+            def step(inputs: dict[str, Any], stop_token_ids: Any = None) -> Any:
+                texts = max(len(value) for key, value in inputs.items() if key.endswith("token_ids"))
+                rows = texts * getattr(self.sampler, "num_beams", 1)
+                kernels = kernels_for_one_row(self) if rows == 1 else []
+                return decode({**inputs, "kernels": kernels}, stop_token_ids=stop_token_ids)
+
+            yield step
 
     @contextmanager
     def _compiled_for(self, sampler: Any, seed: int | None) -> Iterator[Any]:

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
+import keras
 import keras_hub
 import numpy as np
 from keras import ops, tree
 
-from keras_nlp_zoo.tasks.generation import GeneratingTask, mask_after_stop, to_numpy
+from keras_nlp_zoo.tasks.generation import GeneratingTask, mask_after_stop, reads_kernels, to_numpy
 from keras_nlp_zoo.text.batching import bucket_length
 from keras_nlp_zoo.text.preprocessor import special_token_id
 
@@ -48,6 +49,7 @@ class NextTokenTask(GeneratingTask):
             inputs["token_ids"] = outputs["token_ids"]
             state = {"index": outputs["index"], "cache": cache, "done": done}
 
+    @reads_kernels
     def generate_step(self, inputs: dict[str, Any], stop_token_ids: Any = None) -> dict[str, Any]:
         """Continues the texts of one batch; what `generate` compiles.
 
@@ -73,6 +75,10 @@ class NextTokenTask(GeneratingTask):
             beginning = inputs.get("beginning", tokens)
             read = ops.broadcast_to(ops.arange(beginning.shape[1]) < index - 1, ops.shape(beginning))
             cache = self.backbone.start_decoding(beginning, ops.cast(read, "int32"), size)
+            slim = getattr(self.backbone, "caches_keys", False) and tokens.shape[0] == 1 and takes_steps(self.sampler)
+            if slim and keras.backend.backend() != "torch":
+                # XLA writes keys and values of one text in place if there is no axis of texts: see `put` of a block.
+                cache = tree.map_structure(lambda one: one[0], cache)
 
         def following(tokens: Any, cache: Any, index: Any) -> tuple[Any, Any, Any]:
             last = ops.slice(tokens, [0, index - 1], [ops.shape(tokens)[0], 1])[:, 0]

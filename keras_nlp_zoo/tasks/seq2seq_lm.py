@@ -12,7 +12,7 @@ from keras_nlp_zoo.checks import check_int
 from keras_nlp_zoo.layers.dense import Dense
 from keras_nlp_zoo.metrics import TokenAccuracy
 from keras_nlp_zoo.tasks.backbones import check_vocabulary
-from keras_nlp_zoo.tasks.generation import GeneratingTask, mask_after_stop, to_numpy
+from keras_nlp_zoo.tasks.generation import GeneratingTask, mask_after_stop, reads_kernels, to_numpy
 from keras_nlp_zoo.tasks.task import unless_auto
 from keras_nlp_zoo.text.batching import PairFile, PairRows, TokenRows, batches_by_length, bucket_length
 from keras_nlp_zoo.text.inputs import as_text_list, describe
@@ -215,6 +215,7 @@ class Seq2SeqLM(GeneratingTask, keras_hub.models.Seq2SeqLM):
             outputs = to_numpy(decode(inputs, stop_token_ids=stop_token_ids))
             yield indices, {key: value[: len(indices)] for key, value in outputs.items()}
 
+    @reads_kernels
     def generate_step(self, inputs: dict[str, Any], stop_token_ids: Any = None) -> dict[str, Any]:
         """Fills the targets of one batch; what `generate` compiles.
 

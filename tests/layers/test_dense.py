@@ -1,5 +1,6 @@
 """Dense against Keras's own with the same weights, and the products behind it against NumPy in float64."""
 
+import gc
 import itertools
 
 import keras
@@ -8,7 +9,7 @@ import pytest
 from keras import ops
 
 from keras_nlp_zoo.layers import TokenEmbedding
-from keras_nlp_zoo.layers.dense import Dense, EinsumDense, product
+from keras_nlp_zoo.layers.dense import Dense, EinsumDense, given, kernels_for_one_row, product
 from keras_nlp_zoo.training import Adam
 from tests.gradients import gradients
 
@@ -303,6 +304,53 @@ def test_no_product_for_a_gradient_nobody_asks_for(share):
         np.testing.assert_allclose(jax.jit(one)(x, kernel), expected, atol=3e-4)
         # Once among all rows, once in a loop.
         assert str(jax.make_jaxpr(one)(x, kernel)).count("dot_general") == count - 2
+
+
+# === One row ===
+
+
+@pytest.fixture
+def turning():
+    if keras.backend.backend() != "jax" or not on_one_cpu():
+        pytest.skip("only JAX's CPU reads kernels in two ways")
+    from keras_nlp_zoo.layers import dense_jax
+
+    return dense_jax
+
+
+def test_kernels_for_one_row(turning):
+    """Only large plain ones of `Dense` are turned; what a program is given is what it multiplies by."""
+    layers = [Dense(700), Dense(100), Dense(2000, dtype="mixed_bfloat16"), keras.layers.Dense(800), Dense(900)]
+    model = keras.Sequential([keras.Input((None, 400)), *layers])
+    layers[-1].enable_lora(4)
+    (turned,) = kernels_for_one_row(model)
+    np.testing.assert_array_equal(turned, numpy(layers[0].kernel).T)
+
+    x = normal(1, 1, 400)
+    bias = numpy(layers[0].bias)
+    with given(model, [2 * turned]):
+        once = layers[0](ops.convert_to_tensor(x))
+        twice = layers[0](ops.convert_to_tensor(np.tile(x, (2, 1, 1))))
+    wanted = x.astype("float64") @ numpy(layers[0].kernel)
+    np.testing.assert_allclose(numpy(once), 2 * wanted + bias, atol=1e-4)
+    np.testing.assert_allclose(numpy(twice)[:1], wanted + bias, atol=1e-4, err_msg="two rows read the kernel itself")
+    np.testing.assert_allclose(numpy(layers[0](ops.convert_to_tensor(x))), wanted + bias, atol=1e-4)
+
+
+def test_kernels_are_turned_once_for_each_value(turning):
+    gc.collect()
+    before = len(turning._turned)
+    layer = Dense(700)
+    layer.build((None, None, 400))
+    first, again = turning.turned(layer._kernel), turning.turned(layer._kernel)
+    assert first is again
+    layer.kernel.assign(3 * layer.kernel)
+    np.testing.assert_array_equal(turning.turned(layer._kernel), numpy(layer.kernel).T)
+    gc.collect()
+    assert len(turning._turned) == before + 1, "that of the value before is kept"
+    del layer
+    gc.collect()
+    assert len(turning._turned) == before
 
 
 def on_one_cpu():

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import re
 
 import keras
 import keras_hub
@@ -66,6 +67,40 @@ def test_a_row_alone_is_the_row_in_a_batch(writer):
     assert [writer.generate(prompt, max_length=13) for prompt in PROMPTS] == together
     assert writer.generate(np.array(PROMPTS[::-1]), max_length=13) == together[::-1]
     assert writer.generate(PROMPTS[:1], max_length=13) == together[:1]
+
+
+def test_weights_may_change_between_texts(tokenizer):
+    """Of kernels this wide JAX keeps a second copy, to write one text faster."""
+    writer = shaken("gpt2", tokenizer, hidden_dim=128, intermediate_dim=1024)
+    said = []
+    for _ in range(2):
+        prompt = PROMPTS[0]
+        (expected,) = slowly(writer, [prompt], 14, [tokenizer.end_token_id])
+        said.append(writer.generate(prompt, max_length=14))
+        assert said[-1] == tokenizer.detokenize([expected])[0] == "".join(writer.stream(prompt, max_length=14))
+        assert said[-1] == writer.generate(PROMPTS, max_length=14)[0]
+        for variable in writer.trainable_variables:
+            variable.assign(keras.ops.flip(variable, axis=0))
+    assert said[0] != said[1]
+
+
+def test_a_cache_is_written_in_place():
+    """No loop of XLA's holds a copy of keys or values, however many texts are written."""
+    if keras.backend.backend() != "jax":
+        pytest.skip("it is JAX that shows its compiled programs; TensorFlow's come from the same compiler")
+    import jax
+
+    model = knz.CausalLM(knz.models.GPT2Backbone(50, num_layers=2, num_heads=2, hidden_dim=10, intermediate_dim=12))
+    model.compile()
+    for texts in (1, 3):
+        tokens = np.ones((texts, 29), "int32")
+        inputs = {"token_ids": tokens, "padding_mask": (np.arange(29) < 4) * tokens, "beginning": tokens[:, :4]}
+        program = jax.jit(model.generate_step).lower(inputs).compile().as_text()
+        loops = [part for part in program.split("\n\n") if "/while/body" in part and "ENTRY" not in part]
+        kept = rf"f32\[({texts},|{2 * texts},)*(2,)?29,5\]\S* "
+        lines = [line for loop in loops for line in loop.splitlines() if re.search(rf"= {kept}", line)]
+        assert any("update" in line for line in lines), "this test looks in the wrong place"
+        assert not [line for line in lines if re.search(rf"{kept}copy\(", line)]
 
 
 def test_cached_logits_are_those_of_reading_it_all(writer, tokenizer):
