@@ -236,7 +236,7 @@ class _SameSteps:
             taken = ops.cast(self.iterations + 1, "float32")
             first, second = (1.0 - ops.power(beta, taken) for beta in (self.beta_1, self.beta_2))
             learning_rate = ops.cast(learning_rate, "float32") * ops.sqrt(second) / first
-        super()._backend_update_step(grads, trainable_variables, learning_rate)  # type: ignore[misc]
+        super()._backend_update_step(grads, trainable_variables, learning_rate)  # type: ignore[misc]  # as above
 
     def update_step(self: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
         if self.amsgrad:

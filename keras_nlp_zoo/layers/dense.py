@@ -64,7 +64,7 @@ def _is_plain(layer: Any) -> bool:
 
 
 def kernels_for_one_row(model: Any) -> list[Any]:
-    """A model's kernels as they are multiplied by one row fastest; none but on JAX's CPU, see `dense_jax.py`."""
+    """A model's kernels `(units, dim)`, as one row reads them fastest; none but on JAX's CPU, see `dense_jax.py`."""
     return [dense_jax.turned(kernel) for kernel in _slow_kernels(model)]
 
 
