@@ -56,6 +56,7 @@ def main() -> None:
     rate = args.learning_rate or (LORA_LEARNING_RATE if args.lora else 5e-5 if args.preset else 1e-3)
     if args.lora:
         model.backbone.enable_lora(args.lora)
+        model.backbone.pooled_dense.trainable = True  # its task was another, if it had one
     if args.freeze is not None:
         knz.training.freeze(model.backbone, args.freeze)
     model.compile(knz.training.fine_tuning_optimizer(rate, gradient_accumulation_steps=args.accumulate))

@@ -1,10 +1,16 @@
-"""Predictions on TensorFlow: a traced call of the model, looked up once for each shape of batches."""
+"""Predictions on TensorFlow: a traced call of the model, looked up once for each shape of batches.
 
+On CPU batches are worked on side by side (`side_by_side.py`).
+"""
+
+import functools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+from keras_nlp_zoo.tasks.side_by_side import enough, side_by_side, small
 
 
 def can(model: Any) -> bool:
@@ -16,14 +22,17 @@ def can(model: Any) -> bool:
 def outputs(model: Any, batches: Iterable[Any]) -> Iterator[Any]:
     """Of a model for each batch."""
     calls = _calls(model)
+    many, batches = enough(batches)
+    if many and not tf.config.list_logical_devices("GPU"):
+        first = next(batches)
+        found = calls.program(first)(first)
+        apart = small(found) and not calls.assign(first)
+        yield found
+        del found  # before the next are made
+        if apart:
+            yield from side_by_side(functools.partial(calls.program(batch), batch) for batch in batches)
     for batch in batches:
-        # Without a name: what a translator says of a batch, 51 MB, would be kept while the next is worked on, which
-        # then takes half as long again, since its memory has to be fetched from the system.
-        yield _arrays(calls(keras.tree.map_structure(tf.convert_to_tensor, batch)))
-
-
-def _arrays(outputs: Any) -> Any:
-    return keras.tree.map_structure(lambda leaf: leaf.numpy(), outputs)
+        yield calls.program(batch)(batch)
 
 
 class _Calls:
@@ -42,12 +51,22 @@ class _Calls:
         )
         self._programs: dict[Any, Any] = {}
 
-    def __call__(self, batch: Any) -> Any:
+    def program(self, batch: Any) -> Any:
+        """From batches like this one, in NumPy, to their outputs, in NumPy."""
+        return functools.partial(_run, self._traced(batch))
+
+    def assign(self, batch: Any) -> bool:
+        """Whether a batch like this one gives a variable a value, which the next must see."""
+        graph = self._traced(batch).graph.as_graph_def()
+        nodes = (node for part in (graph.node, *(one.node_def for one in graph.library.function)) for node in part)
+        return any(node.op.startswith(("Assign", "ResourceScatter")) for node in nodes)
+
+    def _traced(self, batch: Any) -> Any:
         paths = keras.tree.flatten_with_path(batch)
         shape = (type(batch), *((path, leaf.shape, leaf.dtype) for path, leaf in paths))
         if shape not in self._programs:
-            self._programs[shape] = self._function.get_concrete_function(batch)
-        return self._programs[shape](batch)
+            self._programs[shape] = self._function.get_concrete_function(_tensors(batch))
+        return self._programs[shape]
 
 
 def _calls(model: Any) -> _Calls:
@@ -56,3 +75,13 @@ def _calls(model: Any) -> _Calls:
     if calls is None or calls.made_for is not model.predict_function:  # it has been compiled anew
         calls = model._calls_to_predict = _Calls(model)
     return calls
+
+
+def _run(program: Any, batch: Any) -> Any:
+    # Without a name for the tensors: what a translator says of a batch, 51 MB, would be kept while the next is worked
+    # on, which then takes half as long again, since its memory has to be fetched from the system.
+    return keras.tree.map_structure(lambda leaf: leaf.numpy(), program(_tensors(batch)))
+
+
+def _tensors(batch: Any) -> Any:
+    return keras.tree.map_structure(tf.convert_to_tensor, batch)
