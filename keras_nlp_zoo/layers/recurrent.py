@@ -147,8 +147,15 @@ class Recurrent(keras.layers.Layer):
             outputs = []
             for direction, reader in enumerate(readers):
                 place = i * len(readers) + direction
-                wanted = {"cell": cell, "sequence": sequence or i < self.num_layers - 1, "training": training}
-                output, states[place] = reader.read(x, states[place], mask, **wanted)
+                output, states[place] = reader.read(
+                    x,
+                    states[place],
+                    mask,
+                    cell=cell,
+                    sequence=sequence or i < self.num_layers - 1,
+                    training=training,
+                    alone=not self.bidirectional,
+                )
                 outputs.append(output)
             if i == self.num_layers - 1 and not sequence:
                 break

@@ -36,6 +36,7 @@ def recurrent(
     cell: bool = True,
     sequence: bool = True,
     training: bool = True,
+    alone: bool = True,
 ) -> tuple[Any, tuple[Any, ...]]:
     """Reads a sequence as fast as the backend can.
 
@@ -50,12 +51,13 @@ def recurrent(
         cell: bool. Whether an LSTM's last cell is wanted; if not, what is returned for it has no meaning.
         sequence: bool. Whether the outputs are wanted; if not, what is returned for them has no meaning.
         training: bool. Whether a gradient will be asked for; it may be anyway, and then takes longer.
+        alone: bool. Whether nothing else is read at the same time, as another direction is.
 
     Returns:
         Outputs `(length, batch, units)`, in the order of the inputs and of no meaning at masked steps, and the tuple
         of the states after the last step that was read.
     """
-    wanted = {"cell": cell, "sequence": sequence, "training": training}
+    wanted = {"cell": cell, "sequence": sequence, "training": training, "alone": alone}
     return (fused or reference)(kind, inputs, weights, tuple(states), mask, reverse, **wanted)
 
 

@@ -102,6 +102,18 @@ def test_many_texts_are_read_as_few_are(kind, mask, reverse):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("texts", "mask"), [(16, "right"), (17, "anywhere"), (17, "none")])
+def test_a_batch_that_is_shared_by_cores(kind, texts, mask):
+    arrays, mask = case(kind, 7, texts=texts), masks(7, np.resize(MANY_LENGTHS, texts))[mask]
+    value, found = gradients(loss_of(recurrent, kind, mask, False), [], arrays)
+    expected_value, expected = gradients(loss_of(reference, kind, mask, False), [], arrays)
+    assert value == pytest.approx(expected_value, abs=TOLERANCE)
+    for one, other in zip(found, expected, strict=True):
+        assert np.abs(other).max() > 1e-3
+        np.testing.assert_allclose(one, other, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_batch_of_padding_alone(kind):
     arrays, mask = case(kind, 7), np.zeros((7, len(LENGTHS)), bool)
     value, found = gradients(loss_of(recurrent, kind, mask, False), [], arrays)
