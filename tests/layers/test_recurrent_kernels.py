@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_nlp_zoo.layers import LSTM
 from keras_nlp_zoo.layers.recurrent_kernels import recurrent, reference, step
 from tests.gradients import gradients
 from tests.layers.test_recurrent import CELLS
@@ -111,6 +112,42 @@ def test_a_batch_that_is_shared_by_cores(kind, texts, mask):
     for one, other in zip(found, expected, strict=True):
         assert np.abs(other).max() > 1e-3
         np.testing.assert_allclose(one, other, atol=TOLERANCE)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow alone has graphs of unknown sizes")
+def test_a_batch_of_unknown_size():
+    import tensorflow as tf
+
+    mask, reverse = "right", True
+    sizes = tf.function(
+        lambda inputs, mask, *rest: recurrent("gru", inputs, rest[:3], rest[3:], mask, reverse)[1],
+        input_signature=[
+            tf.TensorSpec((None, None, DIM)),
+            tf.TensorSpec((None, None), "bool"),
+            *(tf.TensorSpec(array.shape) for array in case("gru", 7)[1:4]),
+            tf.TensorSpec((None, UNITS)),
+        ],
+    )
+    for texts in (1, 15, 16, 19):
+        (inputs, *rest), real = case("gru", 7, texts=texts), masks(7, np.resize(LENGTHS, texts))[mask]
+        expected = reference("gru", inputs, rest[:3], rest[3:], ops.convert_to_tensor(real), reverse)[1]
+        np.testing.assert_allclose(sizes(inputs, real, *rest)[0], expected[0], atol=TOLERANCE)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow alone reads two loops at a time")
+def test_what_is_read_in_halves(monkeypatch):
+    from keras_nlp_zoo.layers import recurrent_kernels_xla as xla
+
+    seen = []
+    in_halves = xla._in_halves
+    monkeypatch.setattr(xla, "_in_halves", lambda *arguments: seen.append(1) or in_halves(*arguments))
+    x = np.ones((16, 7, DIM), "float32")
+    LSTM(UNITS)(x, training=True)
+    assert seen
+    seen.clear()
+    LSTM(UNITS)(x, training=False)  # other batches are read at the same time
+    LSTM(UNITS, bidirectional=True)(x, training=True)  # the other direction is
+    assert not seen
 
 
 @pytest.mark.parametrize("kind", KINDS)
