@@ -2,7 +2,7 @@
 
     python examples/fine_tune_bert.py
     python examples/fine_tune_bert.py --preset bert_base_en_uncased --dataset mr --epochs 2
-    python examples/fine_tune_bert.py --preset my_checkpoint --dataset mr --lora 8 --sentences "a quiet triumph"
+    python examples/fine_tune_bert.py --preset my_checkpoint --dataset mr --lora 4 --sentences "a quiet triumph"
 
 A preset is a directory (of KerasHub or Hugging Face), the name of a preset of KerasHub, kaggle://... or hf://...
 Without one a small BERT is first trained on the texts themselves, to guess words that are hidden in them; that needs
@@ -21,7 +21,7 @@ import keras
 import keras_nlp_zoo as knz
 
 SMALL = {"num_layers": 2, "num_heads": 4, "hidden_dim": 64, "intermediate_dim": 128, "dropout": 0.1}
-LORA_LEARNING_RATE = 1e-3  # few weights, and none of them pretrained: they take larger steps
+LORA_LEARNING_RATE = 2e-3  # few weights, and most of them not pretrained: they take larger steps
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, help="the highest")
     parser.add_argument("--sequence-length", type=int, default=128)
-    parser.add_argument("--lora", type=int, metavar="RANK", help="train a low-rank addition to the attention only")
+    parser.add_argument("--lora", type=int, metavar="RANK", help="train the head, and a low-rank addition to attention")
     parser.add_argument("--freeze", type=int, metavar="LAYERS", help="keep the embeddings and the lowest layers")
     parser.add_argument("--accumulate", type=int, metavar="BATCHES", help="batches from one step to the next")
     parser.add_argument("--seed", type=int, default=0)
