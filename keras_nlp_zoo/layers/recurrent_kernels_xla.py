@@ -110,21 +110,15 @@ def _tensorflow_kernel(read: Any, forward: Any, backward: Any) -> Any:
 
 def _in_halves(kernel: Any, inputs: Any, *rest: Any) -> Any:
     """What a kernel returns for a batch, half of which each of two cores reads."""
+    texts = inputs.shape[1]
+    # Of a batch of unknown size, the last of an epoch, TensorFlow cannot differentiate a choice between two ways.
+    if texts is None or texts < MANY or tf.config.list_logical_devices("GPU"):
+        return kernel(inputs, *rest)
     weights, by_text = rest[:3], rest[3:]
-    texts = tf.shape(inputs)[1] if inputs.shape[1] is None else inputs.shape[1]
-
-    def halves() -> list[Any]:
-        sizes = [texts - texts // 2, texts // 2]
-        parts = zip(*(tf.split(a, sizes, axis=a.shape.rank - 2) for a in (inputs, *by_text)), strict=True)
-        read = [kernel(part[0], *weights, *part[1:]) for part in parts]
-        return [tf.concat(both, axis=both[0].shape.rank - 2) for both in zip(*read, strict=True)]
-
-    def whole() -> list[Any]:
-        return list(kernel(inputs, *rest))
-
-    if tf.config.list_logical_devices("GPU"):
-        return whole()
-    return tf.cond(texts >= MANY, halves, whole) if tf.is_tensor(texts) else (halves if texts >= MANY else whole)()
+    sizes = [texts - texts // 2, texts // 2]
+    parts = zip(*(tf.split(a, sizes, axis=a.shape.rank - 2) for a in (inputs, *by_text)), strict=True)
+    read = [kernel(part[0], *weights, *part[1:]) for part in parts]
+    return [tf.concat(both, axis=both[0].shape.rank - 2) for both in zip(*read, strict=True)]
 
 
 def _forward(
