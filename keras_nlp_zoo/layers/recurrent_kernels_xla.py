@@ -109,7 +109,10 @@ def _tensorflow_kernel(read: Any, forward: Any, backward: Any) -> Any:
 
 
 def _in_halves(kernel: Any, inputs: Any, *rest: Any) -> Any:
-    """What a kernel returns for a batch, half of which each of two cores reads."""
+    """What a kernel returns for a batch, half of which each of two cores reads; arguments as `_kernel` has them.
+
+    Texts are the last axis but one: of inputs, outputs and mask `(length, batch, ...)`, and of states `(batch, units)`.
+    """
     texts = inputs.shape[1]
     # Of a batch of unknown size, the last of an epoch, TensorFlow cannot differentiate a choice between two ways.
     if texts is None or texts < MANY or tf.config.list_logical_devices("GPU"):
