@@ -163,7 +163,7 @@ def create_model(
         return model
 
     for key in config:
-        if key not in (*known, "name", "trainable"):
+        if key not in (*known, "trainable"):
             raise ValueError(suggest(f"argument of {name!r} named", key, known))
     if "vocabulary_size" not in config:
         if tokenizer is None:

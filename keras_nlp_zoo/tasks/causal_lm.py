@@ -103,6 +103,7 @@ class CausalLM(NextTokenTask, keras_hub.models.CausalLM):
             sampler: what `generate` writes with: a sampler of KerasHub or its name (`"greedy"`, `"top_k"`, `"top_p"`,
                 ...), or `knz.samplers.BeamSearch(...)`.
         """
+        self.__dict__.pop("_scorer_model", None)  # which was traced with the layers as they were
         super().compile(
             optimizer=unless_auto(optimizer, self.default_optimizer),
             loss=unless_auto(loss, TokenCrossentropy),

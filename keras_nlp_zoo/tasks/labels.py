@@ -4,6 +4,9 @@ from typing import Any
 
 import numpy as np
 
+# What makes a new head of a saved task; None leaves it as it is.
+NEW_HEAD = ("labels", "num_classes")
+
 
 def check_labels(labels: Any, num_classes: Any) -> tuple[list[str] | None, int]:
     """The names as a list and their number, or a `ValueError` that says what is wrong with them."""
@@ -41,7 +44,7 @@ class LabelledHead:
 
     @classmethod
     def _load_saved(cls, loader: Any, load_weights: bool, kwargs: dict[str, Any]) -> Any:
-        new_head = "labels" in kwargs or "num_classes" in kwargs
+        new_head = any(key in kwargs for key in NEW_HEAD)
         if new_head:
-            kwargs = {"labels": None, "num_classes": None, **kwargs}
+            kwargs = {**dict.fromkeys(NEW_HEAD), **kwargs}
         return loader.load_task(cls, load_weights, not new_head, **kwargs)

@@ -17,6 +17,7 @@ from keras_hub.src.utils import preset_utils
 
 from keras_nlp_zoo.interop.hugging_face import HuggingFaceCheckpoint
 from keras_nlp_zoo.interop.keras_hub_presets import KerasHubPreset
+from keras_nlp_zoo.tasks.labels import NEW_HEAD
 
 COMPILE_FILE = "compile.json"
 
@@ -102,6 +103,7 @@ class PresetTask(_Mixin):
                 what was tried, and how to work without one.
         """
         preset = os.fspath(preset)
+        kwargs = {key: value for key, value in kwargs.items() if value is not None or key not in NEW_HEAD}
         with explained(preset):
             loader, task_class = open_preset(preset)
             if task_class is None or not issubclass(task_class, PresetTask):
@@ -111,6 +113,8 @@ class PresetTask(_Mixin):
             reading = cls._reading_options(kwargs)
             task = cls._load_saved(loader, load_weights, kwargs)
             if reading:
+                if task.preprocessor is None:
+                    raise ValueError(f"it has no preprocessor to take {sorted(reading)}")
                 task.preprocessor = _with_options(task.preprocessor, **reading)
             if "compile" not in kwargs:
                 _compile_as_saved(task, preset)
@@ -121,11 +125,13 @@ class PresetTask(_Mixin):
         """A task over a backbone of KerasHub or Hugging Face, with the head that comes with it if it is the same."""
         dtype = {"dtype": kwargs.pop("dtype")} if "dtype" in kwargs else {}
         reading = cls._reading_options(kwargs)
-        if source.sequence_length() is not None:
-            reading.setdefault("sequence_length", source.sequence_length())
-        new_head = any(kwargs.get(key) is not None for key in ("labels", "num_classes"))
+        new_head = any(key in kwargs for key in NEW_HEAD)
         head = None if new_head else source.head(cls.head_architecture)
         backbone = source.backbone(load_weights, **dtype)
+        if source.sequence_length() is not None:
+            # RoBERTa counts two positions that no token has.
+            limits = (source.sequence_length(), getattr(backbone, "max_sequence_length", None))
+            reading.setdefault("sequence_length", min(limit for limit in limits if limit is not None))
         if "preprocessor" not in kwargs:
             tokenizer = source.tokenizer()
             if tokenizer is not None:

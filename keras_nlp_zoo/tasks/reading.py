@@ -1,5 +1,6 @@
 """How tasks read texts: tokenised once, in batches of one length."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from keras_nlp_zoo.text.batching import BucketedBatches, TokenFile, bucket_length
 from keras_nlp_zoo.text.inputs import as_numpy
 from keras_nlp_zoo.text.preprocessor import TextPreprocessor, encode_with
-from keras_nlp_zoo.text.sources import is_dataset, is_endless, iterate
+from keras_nlp_zoo.text.sources import check_ends, is_dataset, iterate
 
 
 class TextReading:
@@ -63,18 +64,21 @@ class TextReading:
         return outputs
 
     def _read(
-        self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, name: str = "x"
+        self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, name: str = "x", steps: int | None = None
     ) -> tuple[Any, np.ndarray | None, np.ndarray | None, int]:
-        """Everything a list or a dataset holds, tokenised."""
+        """Everything a list or a dataset holds, or its first `steps` batches, tokenised."""
         if not is_dataset(x):
             rows, y, sample_weight = self._encode_all(x, y, sample_weight, name)
             if len(rows) == 0:
                 raise ValueError(f"`{name}` is empty: there are no texts in it.")
-            return rows, y, sample_weight, batch_size or 32
-        if is_endless(x, None):
-            raise ValueError(f"`{name}` never ends: only `fit`, with `steps_per_epoch`, takes such a dataset.")
+            batch_size = batch_size or 32
+            if steps is not None:
+                rows, y, sample_weight = cut((rows, y, sample_weight), slice(steps * batch_size))
+            return rows, y, sample_weight, batch_size
+        if steps is None:
+            check_ends(x, name)
         file, targets, weights = self._new_file(), [], []
-        for texts, batch_y, batch_weight in iterate(x):
+        for texts, batch_y, batch_weight in itertools.islice(iterate(x), steps):
             part, batch_y, batch_weight = self._encode_all(texts, batch_y, batch_weight, name)
             file.append(part)
             batch_size = batch_size or len(part)
@@ -124,8 +128,10 @@ class TextReading:
             first_pass=first_pass,
         )
 
-    def _batches(self, x: Any, y: Any, sample_weight: Any, batch_size: int | None) -> BucketedBatches:
-        return self._bucket(*self._read(x, y, sample_weight, batch_size))
+    def _batches(
+        self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, name: str = "x", steps: int | None = None
+    ) -> BucketedBatches:
+        return self._bucket(*self._read(x, y, sample_weight, batch_size, name, steps))
 
     def _stream(self, x: Any, class_weight: dict[int, float] | None) -> Iterator[Any]:
         """Batches of a dataset without end, tokenised as they come."""
@@ -146,6 +152,12 @@ class TextReading:
                     padded, y, weight = padded
                     sample_weight = weight if sample_weight is None else weight * sample_weight[:, None]
                 yield (padded, y) if sample_weight is None else (padded, y, sample_weight)
+
+
+def cut(columns: Any, part: slice) -> tuple[Any, Any, Any]:
+    """A part of rows, of their targets and of their weights, of which some may be None."""
+    rows, y, sample_weight = (None if column is None else column[part] for column in columns)
+    return rows, y, sample_weight
 
 
 def weighted(y: np.ndarray, sample_weight: Any, class_weight: dict[int, float]) -> np.ndarray:

@@ -11,10 +11,11 @@ from keras_nlp_zoo.layers.calling import RunsItsLayers
 from keras_nlp_zoo.tasks.feeding import SteadyFeeding
 from keras_nlp_zoo.tasks.predicting import predictions
 from keras_nlp_zoo.tasks.presets import PresetTask
-from keras_nlp_zoo.tasks.reading import TextReading, weighted
+from keras_nlp_zoo.tasks.reading import TextReading, cut, weighted
 from keras_nlp_zoo.tasks.slices import batches_to_train, can_be_sliced, number_of_batches, number_of_rows, slices
+from keras_nlp_zoo.text.batching import BucketedBatches
 from keras_nlp_zoo.text.preprocessor import TextPreprocessor
-from keras_nlp_zoo.text.sources import is_dataset, is_endless
+from keras_nlp_zoo.text.sources import all_texts, is_dataset, is_endless
 from keras_nlp_zoo.training import WarmupDecay, fine_tuning_optimizer
 
 
@@ -41,8 +42,8 @@ class TextTask(RunsItsLayers, TextReading, PresetTask, SteadyFeeding):
     preprocessor_class: Any = TextPreprocessor
 
     def encode_class_weight(self, class_weight: dict[Any, float]) -> dict[int, float]:
-        """Class weights by index. Tasks override this to take names."""
-        return {int(key): float(value) for key, value in class_weight.items()}
+        """Class weights by index. Tasks that classify texts override this."""
+        raise ValueError("`class_weight` needs classes: use `sample_weight`.")
 
     # === Training and inference ===
 
@@ -87,8 +88,6 @@ class TextTask(RunsItsLayers, TextReading, PresetTask, SteadyFeeding):
             "validation_freq": validation_freq,
         }
         if class_weight is not None:
-            if self.targets_in_texts:
-                raise ValueError("`class_weight` needs classes: use `sample_weight`.")
             class_weight = self.encode_class_weight(class_weight)
         if not self._takes_texts(x):
             if y is not None:
@@ -124,14 +123,15 @@ class TextTask(RunsItsLayers, TextReading, PresetTask, SteadyFeeding):
                 if validation_split:
                     raise ValueError("`validation_split` needs data that end: pass `validation_data`.")
                 if validation_data is not None:
-                    validation_data = self._batches(*self._unpack(validation_data), batch_size=batch_size)
+                    validation_data = self._held_out(
+                        validation_data, validation_batch_size or batch_size, validation_steps
+                    )
                 self._plan_learning_rate(steps_per_epoch * (epochs - initial_epoch))
                 return self._ready_fit(
                     x=self._stream(x, class_weight),
                     validation_data=validation_data,
                     shuffle=False,
                     steps_per_epoch=steps_per_epoch,
-                    validation_steps=validation_steps,
                     **common,
                 )
         rows, y, sample_weight, batch_size = self._read(x, y, sample_weight, batch_size)
@@ -139,36 +139,46 @@ class TextTask(RunsItsLayers, TextReading, PresetTask, SteadyFeeding):
             raise ValueError("`y` is missing: `fit` needs a target for every text.")
         held_out = None
         if validation_data is not None:
-            held_out = self._read(*self._unpack(validation_data), batch_size, name="validation_data")[:3]
-            if held_out[1] is None and not self.targets_in_texts:
-                raise ValueError("`validation_data` has no targets: pass `(texts, y)`.")
+            held_out = self._held_out(validation_data, validation_batch_size or batch_size, validation_steps)
         elif validation_split:
-            (rows, y, sample_weight), held_out = _split(rows, y, sample_weight, validation_split)
+            (rows, y, sample_weight), last = _split(rows, y, sample_weight, validation_split)
+            size = validation_batch_size or batch_size
+            held_out = self._bucket(*cut(last, slice(validation_steps and validation_steps * size)), size)
         if class_weight is not None:
             sample_weight = weighted(y, sample_weight, class_weight)
         if seed is None:
             seed = int(np.random.randint(2**31))
         batches = self._bucket(rows, y, sample_weight, batch_size, seed if shuffle else None, True, initial_epoch)
-        if held_out is not None:
-            held_out = self._bucket(*held_out, validation_batch_size or batch_size)
         self._plan_learning_rate((steps_per_epoch or batches.batches_per_pass) * (epochs - initial_epoch))
         return self._ready_fit(
             x=batches,
             validation_data=held_out,
             shuffle=False,  # the batches are shuffled already
             steps_per_epoch=steps_per_epoch or batches.batches_per_pass,
-            validation_steps=validation_steps,
             **common,
         )
 
+    def _held_out(self, data: Any, batch_size: int | None, steps: int | None) -> BucketedBatches:
+        batches = self._batches(*self._unpack(data), batch_size, "validation_data", steps)
+        if batches.y is None and not self.targets_in_texts:
+            raise ValueError("`validation_data` has no targets: pass `(texts, y)`.")
+        return batches
+
     def evaluate(
-        self, x: Any = None, y: Any = None, batch_size: int | None = None, sample_weight: Any = None, **kwargs: Any
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        sample_weight: Any = None,
+        steps: int | None = None,
+        **kwargs: Any,
     ) -> Any:
-        """Loss and metrics on texts or ready arrays. As `keras.Model.evaluate`."""
+        """Loss and metrics on texts or ready arrays, of `steps` the first batches. As `keras.Model.evaluate`."""
         if not self._takes_texts(x):
             y = y if y is None else self.encode_targets(y)
-            return self._ready_evaluate(x=x, y=y, batch_size=batch_size, sample_weight=sample_weight, **kwargs)
-        batches = self._batches(x, y, sample_weight, batch_size)
+            ready = {"x": x, "y": y, "batch_size": batch_size, "sample_weight": sample_weight, "steps": steps}
+            return self._ready_evaluate(**ready, **kwargs)
+        batches = self._batches(x, y, sample_weight, batch_size, steps=steps)
         if batches.y is None and not self.targets_in_texts:
             raise ValueError("`y` is missing: `evaluate` needs a target for every text.")
         return self._ready_evaluate(x=batches, **kwargs)
@@ -186,9 +196,9 @@ class TextTask(RunsItsLayers, TextReading, PresetTask, SteadyFeeding):
         On PyTorch on a CPU a small network reads up to eight batches at once.
         """
         takes_texts = self._takes_texts(x)
-        if takes_texts and self.targets_in_texts:
-            # All in one array: a text may be several rows, which have to stay together.
-            ready, takes_texts = self.preprocessor(x), False
+        if takes_texts and len(self.outputs[0].shape) > 2:
+            # Something for every token, so all in one array: and a text may be several rows, which stay together.
+            ready, takes_texts = self.preprocessor(all_texts(x, "x") if is_dataset(x) else x), False
             x = ready[0] if isinstance(ready, tuple) else ready
         if not takes_texts:
             return self._ready_predict(x=x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks)
@@ -255,16 +265,17 @@ class TextTask(RunsItsLayers, TextReading, PresetTask, SteadyFeeding):
 
     def _plan_learning_rate(self, steps: int) -> None:
         """Tells a `WarmupDecay` that waits for it how many steps there will be."""
-        schedule = getattr(self.optimizer, "_learning_rate", None)
+        optimizer: Any = getattr(self.optimizer, "inner_optimizer", self.optimizer)  # within one that scales the loss
+        schedule = getattr(optimizer, "_learning_rate", None)
         if not isinstance(schedule, WarmupDecay) or steps < 1:
             return
         if schedule.steps is not None and not getattr(schedule, "planned", False):
             return  # somebody has said so already
         # Batches, of which `iterations` counts only those after which the weights moved (gradient accumulation).
-        begun = int(keras.ops.convert_to_numpy(self.optimizer._iterations))
+        begun = int(keras.ops.convert_to_numpy(optimizer._iterations))
         planned = WarmupDecay(schedule.peak, schedule.warmup, steps, begun)
         planned.planned = True
-        self.optimizer.learning_rate = planned
+        optimizer.learning_rate = planned
         self.train_function = None  # the old rate is compiled into it
 
     @classmethod
@@ -288,6 +299,4 @@ def _split(rows: Any, y: Any, sample_weight: Any, validation_split: float) -> tu
             f"for {len(rows)} texts."
         )
     columns = (rows, y, sample_weight)
-    parts = (slice(None, at), slice(at, None))
-    first, last = (tuple(None if column is None else column[part] for column in columns) for part in parts)
-    return first, last
+    return cut(columns, slice(at)), cut(columns, slice(at, None))

@@ -68,6 +68,7 @@ class TextClassifier(LabelledHead, TextTask, keras_hub.models.TextClassifier):
         # === Layers ===
         self.backbone = backbone
         self.preprocessor = preprocessor
+        self.activation = keras.activations.get(activation)  # the default loss asks for it
         self.output_dropout = Dropout(dropout, dtype=dtype, name="classifier_dropout")
         self.output_dense = Dense(num_classes, activation=activation, dtype=dtype, name="logits")
 
@@ -88,7 +89,6 @@ class TextClassifier(LabelledHead, TextTask, keras_hub.models.TextClassifier):
         self.num_classes = num_classes
         self.pooling = pooling
         self.dropout = dropout
-        self.activation = keras.activations.get(activation)
 
     def classify(self, texts: Any, batch_size: int = 32) -> Any:
         """The most likely class of each text.

@@ -17,7 +17,7 @@ from keras_nlp_zoo.tasks.tag_set import TagSet, is_list, tag_names
 from keras_nlp_zoo.tasks.task import TextTask, unless_auto
 from keras_nlp_zoo.text.batching import RowParts, batches_by_length
 from keras_nlp_zoo.text.inputs import as_numpy, describe
-from keras_nlp_zoo.text.tagging_preprocessor import Document, TaggingPreprocessor, TaggingRows
+from keras_nlp_zoo.text.tagging_preprocessor import Document, TaggingPreprocessor
 from keras_nlp_zoo.training import CRFLoss, TokenCrossentropy
 
 SCHEMES = ("bio", None)
@@ -112,7 +112,6 @@ class TokenClassifier(LabelledHead, TextTask, keras_hub.models.Task):
         self.dropout = dropout
         self.tags = tags
         self._tag_set = TagSet(tags, scheme, number)
-        self._decoder: Any = None
 
     # === Compiling ===
 
@@ -121,6 +120,7 @@ class TokenClassifier(LabelledHead, TextTask, keras_hub.models.Task):
     ) -> None:
         """As `keras.Model.compile`, with defaults: the backbone's optimizer, cross-entropy per word (or the CRF's
         likelihood), accuracy per word."""
+        self._decoder: Any = None  # which was traced with the layers as they were
         super().compile(
             optimizer=unless_auto(optimizer, self.default_optimizer),
             loss=unless_auto(loss, self._default_loss),
@@ -144,9 +144,6 @@ class TokenClassifier(LabelledHead, TextTask, keras_hub.models.Task):
         if y.dtype.kind not in "USO":
             return y
         return np.array([self._tag_set.indices(row.tolist(), name) for row in y], "int32")
-
-    def _encode(self, x: Any, name: str) -> TaggingRows:
-        return self.preprocessor.encode(x, name)
 
     def _encode_all(self, x: Any, y: Any, sample_weight: Any, name: str) -> tuple[Any, Any, Any]:
         target_name = "y" if name == "x" else name

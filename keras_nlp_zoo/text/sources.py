@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_nlp_zoo.text.inputs import describe
+from keras_nlp_zoo.text.inputs import as_numpy, describe
 
 
 class TextFiles(keras.utils.PyDataset):
@@ -110,6 +110,32 @@ def is_endless(x: Any, steps: int | None) -> bool:
         return steps is not None
     except OverflowError:
         return True
+
+
+def check_ends(x: Any, name: str) -> None:
+    """A `ValueError` for a dataset that is known to go on for ever, where all of it would be read."""
+    if is_endless(x, None):
+        raise ValueError(
+            f"`{name}` never ends: only `fit` (with `steps_per_epoch`, for `validation_data` with `validation_steps`) "
+            "and `evaluate` (with `steps`) take such a dataset."
+        )
+
+
+def all_texts(x: Any, name: str) -> Any:
+    """The texts of a whole dataset, as they would be passed without one."""
+    check_ends(x, name)
+    batches = [texts for texts, _, _ in iterate(x)]
+    if not batches:
+        raise ValueError(f"`{name}` is empty: the dataset yields no batches.")
+    return _joined(batches)
+
+
+def _joined(batches: Sequence[Any]) -> Any:
+    if isinstance(batches[0], dict):
+        return {key: _joined([batch[key] for batch in batches]) for key in batches[0]}
+    if isinstance(batches[0], tuple):  # pairs
+        return tuple(_joined(part) for part in zip(*batches, strict=True))
+    return [text for batch in batches for text in (batch if isinstance(batch, list) else as_numpy(batch).tolist())]
 
 
 def iterate(x: Any) -> Iterator[tuple[Any, Any, Any]]:

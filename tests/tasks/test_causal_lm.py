@@ -86,6 +86,30 @@ def test_perplexity_of_long_texts(name, stride, request):
     np.testing.assert_allclose(found, [np.exp(np.mean(one)) for one in losses], rtol=1e-4)
 
 
+def test_perplexity_is_that_of_the_layers_as_they_are(tokenizer):
+    """TensorFlow keeps the program that it traced before."""
+    model = shaken("gpt2", tokenizer)
+    before = model.perplexity(SCORED)
+    model.backbone.enable_lora(2)
+    model.compile()
+    for weight in model.backbone.trainable_weights:
+        if "lora" in weight.path:
+            weight.assign(np.random.RandomState(0).normal(size=weight.shape))
+    losses = [losses_of(model, ids, 8) for ids in beginnings(model, SCORED)]
+    expected = np.exp(np.mean(np.concatenate(losses)))
+    assert expected != pytest.approx(before, rel=1e-2)
+    assert model.perplexity(SCORED) == pytest.approx(expected, rel=1e-4)
+
+
+def test_predictions_for_datasets(writer):
+    batches = ((TEXTS[i : i + 2],) for i in range(0, len(TEXTS), 2))
+    np.testing.assert_allclose(writer.predict(batches, verbose=0), writer.predict(TEXTS, verbose=0), atol=1e-6)
+    with pytest.raises(ValueError, match="`x` never ends"):
+        writer.predict(Batches(TEXTS, batch_size=2, endless=True))
+    with pytest.raises(ValueError, match="`x` is empty: the dataset yields no batches"):
+        writer.predict(iter(()))
+
+
 def test_texts_with_nothing_to_score(gpt2, tokenizer):
     found = gpt2.perplexity(["", "a dog", ""], per_text=True)
     assert np.isnan(found).tolist() == [True, False, True]

@@ -43,6 +43,12 @@ class Rates(keras.callbacks.Callback):
         self.seen.append(float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)))
 
 
+class ScaledRates(Rates):
+    def on_epoch_end(self, epoch, logs=None):
+        optimizer = self.model.optimizer.inner_optimizer
+        self.seen.append(float(keras.ops.convert_to_numpy(optimizer.learning_rate)))
+
+
 def test_the_rate_rises_and_falls_in_straight_lines():
     schedule = knz.training.WarmupDecay(2.0, warmup=0.25, steps=8, start=3)
     found = [float(keras.ops.convert_to_numpy(schedule(step))) for step in range(3, 13)]
@@ -60,6 +66,14 @@ def test_fit_says_how_many_steps_there_are(short, tokenizer):
     # A second fit begins anew, where the optimizer's count of steps stands.
     model.fit(texts, labels, batch_size=4, epochs=1, verbose=0)
     assert rates(model, [8, 12]) == pytest.approx([5e-5, 0.0], abs=1e-9)
+
+
+def test_the_rate_falls_though_the_loss_is_scaled(short, tokenizer):
+    """As Keras has it for float16: the optimizer that moves the weights lies within another."""
+    model, seen = make(tokenizer), ScaledRates()
+    model.compile(keras.optimizers.LossScaleOptimizer(knz.training.fine_tuning_optimizer(5e-5), initial_scale=2.0))
+    model.fit(short[0][:16], short[1][:16], batch_size=4, epochs=2, verbose=0, callbacks=[seen])
+    assert seen.seen == pytest.approx([5e-5 * 4 / 7.2, 0.0], abs=1e-9)
 
 
 def test_a_rate_of_ones_own_stays(short, tokenizer):

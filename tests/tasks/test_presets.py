@@ -248,6 +248,18 @@ def test_arguments_that_replace_the_saved_ones(tmp_path):
             wrong.from_preset(tmp_path / "tagger")
 
 
+def test_none_leaves_the_saved_names(tmp_path):
+    tokenizer = knz.Tokenizer.train(TEXTS, kind="word")
+    knz.create_model("dnn", tokenizer=tokenizer, labels=["a", "b"]).save_to_preset(tmp_path)
+    assert knz.TextClassifier.from_preset(tmp_path, labels=None, num_classes=None).labels == ["a", "b"]
+
+
+def test_a_length_for_no_preprocessor(tmp_path):
+    knz.create_model("dnn", vocabulary_size=9, num_classes=2).save_to_preset(tmp_path)
+    with pytest.raises(ValueError, match=r"cannot be loaded: it has no preprocessor to take \['sequence_length'\]"):
+        knz.TextClassifier.from_preset(tmp_path, sequence_length=8)
+
+
 def test_another_preprocessor_may_be_put_in_place(tmp_path):
     """And the model trains and saves with it, on PyTorch too, which would look into what is assigned to a module."""
     texts, labels = knz.datasets.load("reviews", size=8)

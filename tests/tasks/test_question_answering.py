@@ -164,6 +164,20 @@ def test_neither_batches_nor_padding_matter(tokenizer):
 # === What is learnt ===
 
 
+def test_predictions_for_contexts_of_all_lengths(tokenizer):
+    """More than a batch, each row as it is alone."""
+    model = make(tokenizer, sequence_length=64)
+    x = {"question": ["who ?"] * 9, "context": ["Ada met Bob . " * n for n in (1, 9, 2, 1, 8, 1, 1, 3, 1)]}
+    found = model.predict(x, batch_size=4, verbose=0)
+    for i, context in enumerate(x["context"]):
+        alone = model.predict({"question": ["who ?"], "context": [context]}, verbose=0)[0]
+        real = alone[:, 0] > HIDDEN_SCORE
+        np.testing.assert_allclose(found[i, : len(alone)][real], alone[real], atol=1e-5)
+        assert (found[i, :, 0] > HIDDEN_SCORE).sum() == real.sum() > 3
+    parts = ({key: column[i : i + 4] for key, column in x.items()} for i in range(0, 9, 4))
+    np.testing.assert_allclose(model.predict(parts, verbose=0), found, atol=1e-6)
+
+
 def test_a_tiny_corpus_is_learnt(trained):
     answers = trained.answer(X["question"], X["context"])
     assert np.mean([a["text"] == right for a, right in zip(answers, Y["answer"], strict=True)]) >= 0.95

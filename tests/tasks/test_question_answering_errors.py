@@ -86,6 +86,11 @@ BAD = {
         ValueError,
         "`x` has 15 questions, but `sample_weight` has 1 values",
     ),
+    "classes": (
+        lambda m: m.fit(X, Y, class_weight={0: 1.0}),
+        ValueError,
+        "`class_weight` needs classes: use `sample_weight`",
+    ),
     "nothing to answer": (
         lambda m: m.answer([], []),
         ValueError,

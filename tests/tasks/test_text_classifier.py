@@ -107,6 +107,17 @@ def test_evaluate_and_predict_on_every_source(source, tokenizer, corpus):
     np.testing.assert_allclose(model.predict(SOURCES[source](texts, labels)[0], verbose=0), expected, atol=1e-6)
 
 
+def test_probabilities_are_trained_as_such(tokenizer, corpus):
+    """The default loss asks for the activation."""
+    texts, labels = corpus
+    sizes = {"embedding_dim": 8, "hidden_dim": (4,)}
+    model = knz.create_model("dnn", tokenizer=tokenizer, labels=LABELS, activation="softmax", **sizes)
+    probabilities = model.predict(texts, verbose=0).astype("float64")
+    np.testing.assert_allclose(probabilities.sum(-1), 1.0, atol=1e-6)
+    picked = probabilities[np.arange(64), [LABELS.index(label) for label in labels]]
+    assert model.evaluate(texts, labels, verbose=0)[0] == pytest.approx(-np.log(picked).mean(), abs=1e-5)
+
+
 def test_predict_keeps_the_order(tokenizer):
     texts = ["the plot " * n for n in (30, 1, 9, 2, 60, 1, 14)]
     model = tiny("lstm", tokenizer)
@@ -137,10 +148,40 @@ def test_a_stream_without_end(tokenizer, corpus):
     with pytest.raises(ValueError, match="`validation_split` needs data that end"):
         model.fit(Batches(texts, labels, batch_size=16, endless=True), steps_per_epoch=2, validation_split=0.5)
     for call in (model.evaluate, model.predict, lambda x: model.fit(texts, labels, validation_data=x)):
-        with pytest.raises(ValueError, match="never ends: only `fit`, with `steps_per_epoch`, takes such a dataset"):
+        with pytest.raises(ValueError, match=r"never ends: only `fit` .* and `evaluate` .* take such a dataset"):
             call(Batches(texts, labels, batch_size=16, endless=True))
     with pytest.raises(ValueError, match="come with the dataset"):
         model.fit(Batches(texts, labels, batch_size=16), y=labels)
+
+
+def test_so_many_batches_are_the_first_ones(tokenizer, corpus):
+    """In the order in which they come, though they are read by length; of a generator no more than these."""
+    model, (texts, labels) = tiny("cnn", tokenizer), corpus
+    texts = sorted(texts, key=len, reverse=True)
+    expected = model.evaluate(texts[:32], labels[:32], verbose=0)
+    assert expected != model.evaluate(texts, labels, verbose=0)
+    batches = (batch for batch in Batches(texts, labels, batch_size=16, endless=True))
+    assert model.evaluate(texts, labels, batch_size=16, steps=2, verbose=0) == pytest.approx(expected, abs=1e-6)
+    assert model.evaluate(batches, steps=2, verbose=0) == pytest.approx(expected, abs=1e-6)
+    assert model.evaluate(texts, labels, batch_size=16, steps=9, verbose=0) != expected
+
+
+@pytest.mark.parametrize("endless", [False, True], ids=["lists", "stream"])
+def test_so_many_batches_of_validation(endless, tokenizer, corpus):
+    model, (texts, labels) = tiny("cnn", tokenizer), corpus
+    texts = sorted(texts, key=len, reverse=True)
+    train = (Batches(texts, labels, batch_size=16, endless=True),) if endless else (texts, labels)
+    common = {"validation_steps": 2, "validation_batch_size": 8, "steps_per_epoch": 2, "batch_size": 16, "verbose": 0}
+    held_out = [(texts, labels), Batches(texts, labels, batch_size=8, endless=True)]
+    found = [model.fit(*train, validation_data=data, **common).history["val_loss"][0] for data in held_out[:1]]
+    assert found == pytest.approx([model.evaluate(texts[:16], labels[:16], verbose=0)[0]], abs=1e-6)
+    found = model.fit(*train, validation_data=held_out[1], **common).history["val_loss"]
+    assert found == pytest.approx([model.evaluate(texts[:16], labels[:16], verbose=0)[0]], abs=1e-6)
+    if not endless:
+        found = model.fit(*train, validation_split=0.5, **common).history["val_loss"]
+        assert found == pytest.approx([model.evaluate(texts[32:48], labels[32:48], verbose=0)[0]], abs=1e-6)
+    with pytest.raises(ValueError, match="`validation_data` has no targets"):
+        model.fit(*train, validation_data=(texts,), **common)
 
 
 def test_a_stream_that_runs_out(tokenizer, corpus):
