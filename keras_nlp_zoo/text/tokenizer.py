@@ -101,6 +101,7 @@ class Tokenizer(keras_hub.tokenizers.Tokenizer):
         self.file_assets = [ASSET_FILE]
         self.built = True
         self._rust: tokenizers.Tokenizer | None = None
+        self._reads_special: tokenizers.Tokenizer | None = None
         if vocabulary is not None:
             self._set_vocabulary(vocabulary, merges)
         elif merges is not None:
@@ -164,7 +165,7 @@ class Tokenizer(keras_hub.tokenizers.Tokenizer):
             raise reader.error
         if reader.count == 0:
             raise ValueError("`texts` is empty: there is nothing to train a tokenizer on.")
-        self._rust = rust
+        self._use(rust)
         return self
 
     @classmethod
@@ -183,7 +184,7 @@ class Tokenizer(keras_hub.tokenizers.Tokenizer):
         rust = tokenizers.Tokenizer.from_str(rust.to_str())
         rust.no_padding()
         rust.no_truncation()
-        self._rust = rust
+        self._use(rust)
         return self
 
     # === Encoding ===
@@ -303,7 +304,7 @@ class Tokenizer(keras_hub.tokenizers.Tokenizer):
             rust = tokenizers.Tokenizer.from_file(path)
         except Exception as error:  # the library raises a bare Exception for anything wrong with the file
             raise ValueError(f"The tokenizer file {path} is missing or damaged: {error}") from error
-        self._rust = rust
+        self._use(rust)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -354,11 +355,21 @@ class Tokenizer(keras_hub.tokenizers.Tokenizer):
             rust = self._pipeline(KINDS[self.kind].model(self.unknown_token, ids, pairs))
         known = [t for t in self._special_tokens() if rust.token_to_id(t) is not None]
         rust.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in known])
-        self._rust = rust
+        self._use(rust)
+
+    def _use(self, rust: tokenizers.Tokenizer) -> None:
+        """Reads with it from now on, special tokens like any other text."""
+        rust.encode_special_tokens = True
+        self._rust, self._reads_special = rust, None
+
+    def _special_reader(self) -> tokenizers.Tokenizer:
+        """A second one that reads special tokens as such. To switch the first would switch it in other threads too."""
+        if self._reads_special is None:
+            self._reads_special = tokenizers.Tokenizer.from_str(self._loaded().to_str())
+        return self._reads_special
 
     def _encode(self, texts: list[str], special_tokens: bool, offsets: bool) -> list[Any]:
-        rust = self._loaded()
-        rust.encode_special_tokens = not special_tokens
+        rust = self._special_reader() if special_tokens else self._loaded()
         encode = rust.encode_batch if offsets else rust.encode_batch_fast
         try:
             return encode(texts, add_special_tokens=False)

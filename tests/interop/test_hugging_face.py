@@ -162,6 +162,23 @@ def test_bytes_of_gpt2(form, tmp_path):
         np.testing.assert_allclose(found, run(module, given)[0].numpy()[x["padding_mask"] == 1], atol=1e-5)
 
 
+def test_rows_of_roberta_leave_two_positions_out(tmp_path):
+    """Its config counts those that padding takes; KerasHub's backbone does not."""
+    tokenizer = knz.Tokenizer.train(TEXTS, "byte_bpe", 300)
+    trained = json.loads(tokenizer._rust.to_str())["model"]
+    tokens = ["<s>", "<pad>", "</s>", "<unk>", *list(trained["vocab"])[5:], "<mask>"]
+    (tmp_path / "vocab.json").write_text(json.dumps({token: i for i, token in enumerate(tokens)}), encoding="utf-8")
+    merges = [" ".join(pair) for pair in trained["merges"]]
+    (tmp_path / "merges.txt").write_text("\n".join(["#version: 0.2", *merges]) + "\n", encoding="utf-8")
+    config = transformers.RobertaConfig(vocab_size=len(tokens), max_position_embeddings=34, **SIZES)
+    transformers.RobertaForMaskedLM(config).save_pretrained(tmp_path)
+    model = knz.TextClassifier.from_preset(tmp_path, num_classes=2)
+    with pytest.warns(UserWarning, match="were cut"):
+        logits = model.predict(["love " * 99], verbose=0)
+    assert model.preprocessor.sequence_length == 32
+    assert np.isfinite(logits).all()
+
+
 # === Heads ===
 
 

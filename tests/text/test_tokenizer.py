@@ -1,6 +1,7 @@
 import json
 import os
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -111,6 +112,19 @@ def test_text_that_spells_a_special_token(trained, text):
     assert not set(trained.tokenize(text)) & {0, 2, 3, 4}
     named = {trained.token_to_id(t) for t in trained.special_tokens if t in text}
     assert named <= set(trained.tokenize(text, special_tokens=True))
+
+
+def test_special_tokens_in_one_thread_are_text_in_another():
+    tokenizer = knz.Tokenizer.train(["a b c"], kind="word")
+    text = ["a [MASK] b"] * 20
+    expected = {special: tokenizer.tokenize(text, special_tokens=special) for special in (False, True)}
+    assert expected[False] != expected[True]
+
+    def reads(special):
+        return all(tokenizer.tokenize(text, special_tokens=special) == expected[special] for _ in range(500))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(reads, [False, True] * 2))
 
 
 def test_detokenize_is_exact_where_the_kind_allows_it(trained):
