@@ -74,6 +74,7 @@ class TextTask(RunsItsLayers, TextReading, PresetTask, SteadyFeeding):
             y: targets `(n, ...)`; comes with the dataset if `x` is one.
             class_weight: dict from class (name or index) to weight; multiplies `sample_weight` if both are given.
             validation_split: float. The last part of the texts is held out, as Keras does it.
+            validation_steps: int. How many batches of what is held out are read, the first ones; all if left out.
             seed: int. The seed of the batches' order; drawn from NumPy's global state (`keras.utils.set_random_seed`)
                 if left out.
 
@@ -173,7 +174,7 @@ class TextTask(RunsItsLayers, TextReading, PresetTask, SteadyFeeding):
         steps: int | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Loss and metrics on texts or ready arrays, of `steps` the first batches. As `keras.Model.evaluate`."""
+        """Loss and metrics on texts or ready arrays, all of them or the first `steps` batches. As in Keras."""
         if not self._takes_texts(x):
             y = y if y is None else self.encode_targets(y)
             ready = {"x": x, "y": y, "batch_size": batch_size, "sample_weight": sample_weight, "steps": steps}
