@@ -120,7 +120,7 @@ class TokenClassifier(LabelledHead, TextTask, keras_hub.models.Task):
     ) -> None:
         """As `keras.Model.compile`, with defaults: the backbone's optimizer, cross-entropy per word (or the CRF's
         likelihood), accuracy per word."""
-        self._decoder: Any = None  # which was traced with the layers as they were
+        self.__dict__.pop("_decoder_model", None)  # which was traced with the layers as they were
         super().compile(
             optimizer=unless_auto(optimizer, self.default_optimizer),
             loss=unless_auto(loss, self._default_loss),
@@ -239,13 +239,18 @@ class TokenClassifier(LabelledHead, TextTask, keras_hub.models.Task):
             probabilities = softmax(self.predict_on_batch(x))
             tags = probabilities.argmax(axis=-1)
         else:
-            if self._decoder is None:
-                given = keras.Input((None,), dtype="bool", name="decoded_mask")
-                outputs = CRFDecoder(self.crf_layer)(self.output, given)
-                self._decoder = keras.Model({**self.input, "decoded_mask": given}, outputs)
-                self._decoder.compile(jit_compile=False if keras.backend.backend() == "tensorflow" else "auto")
-            tags, probabilities = self._decoder.predict_on_batch({**x, "decoded_mask": mask})
+            tags, probabilities = self._decoder(self.crf_layer).predict_on_batch({**x, "decoded_mask": mask})
         return tags, np.take_along_axis(probabilities, tags[:, :, None].astype("int64"), axis=-1)[:, :, 0]
+
+    def _decoder(self, crf: CRF) -> Any:
+        """A model that gives the best tags and their probabilities."""
+        if "_decoder_model" not in self.__dict__:
+            given = keras.Input((None,), dtype="bool", name="decoded_mask")
+            outputs = CRFDecoder(crf)(self.output, given)
+            decoder = keras.Model({**self.input, "decoded_mask": given}, outputs)
+            decoder.compile(jit_compile=False if keras.backend.backend() == "tensorflow" else "auto")
+            self.__dict__["_decoder_model"] = decoder  # past Keras's tracking: it has no weights of its own
+        return self.__dict__["_decoder_model"]
 
     def _text_reader(self) -> Any:
         if self.preprocessor is None:

@@ -353,6 +353,27 @@ def test_round_trips(trained, tmp_path):
         np.testing.assert_allclose(histories[0][key], histories[1][key], atol=1e-5)
 
 
+def test_tags_without_compiling(trained, tmp_path):
+    trained.save_to_preset(tmp_path)
+    again = knz.TokenClassifier.from_preset(tmp_path, compile=False)
+    assert not again.compiled
+    same(again.tag(TEXTS), trained.tag(TEXTS))
+
+
+@pytest.mark.parametrize("crf", [False, True])
+def test_tags_are_those_of_the_layers_as_they_are(crf, tokenizer, tmp_path):
+    """Though they were traced before; a preset that is loaded has nothing that was."""
+    model = make(tokenizer, "cnn", crf=crf)
+    before = model.tag_words(TEXTS)
+    model.output_dense.enable_lora(2)
+    model.compile()
+    random = np.random.RandomState(0)
+    for weight in (model.output_dense.lora_kernel_a, model.output_dense.lora_kernel_b):
+        weight.assign(random.normal(size=weight.shape, scale=3.0))
+    model.save_to_preset(tmp_path)
+    assert model.tag_words(TEXTS) == knz.TokenClassifier.from_preset(tmp_path).tag_words(TEXTS) != before
+
+
 @pytest.mark.parametrize("loss", [knz.training.CRFLoss, knz.training.TokenCrossentropy])
 def test_a_loss_of_ones_own_is_saved(loss, tokenizer, tmp_path):
     """That of a CRF too, which no config can name the layer of."""
