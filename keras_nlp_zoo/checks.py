@@ -16,6 +16,13 @@ def check_sizes(**sizes: Any) -> None:
         check_int(name, value, 1)
 
 
+def check_positive(**values: Any) -> None:
+    """Raises a `ValueError` that names the first argument which is not a number above 0."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
+            raise ValueError(f"`{name}` must be a number above 0. Received: {name}={value!r}")
+
+
 def check_rates(**rates: Any) -> None:
     """Raises a `ValueError` that names the first argument which is not a number in `[0, 1)`."""
     for name, value in rates.items():

@@ -1,6 +1,7 @@
 """Every example of a public docstring runs."""
 
 import inspect
+import re
 import textwrap
 
 import keras
@@ -28,11 +29,23 @@ def documented():
 
 
 PUBLIC = dict(documented())
+# What a docstring may send its reader to: names, with their modules or without, and modules.
+KNOWN = {part for name in PUBLIC for part in (name.removeprefix("knz."), *name.split("."))}
 
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_public_names_are_documented(name):
     assert inspect.getdoc(PUBLIC[name]), f"{name} has no docstring"
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_what_a_docstring_refers_to_is_public(name):
+    """A reader who is sent somewhere else for the arguments finds them there."""
+    doc = inspect.getdoc(PUBLIC[name])
+    for other in re.findall(r"(?:those of|[Aa]s (?:for|in|of))\s+`([\w.]+)`", doc):
+        if not other.startswith(("keras.", "keras_hub.", "torch.")):
+            own = inspect.isclass(PUBLIC[name]) and hasattr(PUBLIC[name], other)
+            assert own or other.removeprefix("knz.") in KNOWN, other
 
 
 def example(value):

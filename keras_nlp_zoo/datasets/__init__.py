@@ -67,7 +67,11 @@ def load(name: str, split: str = "train", **options: Any) -> Any:
 
 
 def info(name: str) -> Corpus:
-    """What is known of a corpus: splits, labels, files, licence, citation."""
+    """What is known of a corpus: splits, labels, files, licence, citation.
+
+    Raises:
+        ValueError: an unknown name.
+    """
     if name not in _CORPORA:
         raise ValueError(suggest("corpus", name, _CORPORA))
     return _CORPORA[name]

@@ -3,12 +3,13 @@
 import hashlib
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import keras
 
+T = TypeVar("T")
 # Of a generated corpus, and of a real one that has no splits of its own.
 SPLITS = ("train", "validation", "test")
 # The folder in which corpora are looked for first, laid out as `<corpus>/<file>`.
@@ -59,15 +60,20 @@ def split_of(text: str) -> str:
     return "test" if remainder == 9 else "validation" if remainder == 8 else "train"
 
 
-def draw_pairs(draw: Callable[[], tuple[str, str, str]], split: str, size: int) -> tuple[dict[str, list[str]], None]:
-    """`size` pairs of a split, as `fit` takes them; `draw` gives what decides on the split, a source and a target."""
-    pairs: dict[str, list[str]] = {"encoder_text": [], "decoder_text": []}
-    while len(pairs["encoder_text"]) < size:
-        key, source, target = draw()
+def draw_split(draw: Callable[[], tuple[str, T]], split: str, size: int) -> Iterator[T]:
+    """The first `size` of a split; `draw` gives the text that decides on the split, and what is wanted."""
+    found = 0
+    while found < size:
+        key, drawn = draw()
         if split_of(key) == split:
-            pairs["encoder_text"].append(source)
-            pairs["decoder_text"].append(target)
-    return pairs, None
+            found += 1
+            yield drawn
+
+
+def as_pairs(pairs: Iterable[tuple[str, str]]) -> tuple[dict[str, list[str]], None]:
+    """Sources with their targets, as `fit` takes them."""
+    sources, targets = zip(*pairs, strict=True)
+    return {"encoder_text": [*sources], "decoder_text": [*targets]}, None
 
 
 def fetch(corpus: str, file: File) -> str:

@@ -16,7 +16,7 @@ import random
 from typing import Any
 
 from keras_nlp_zoo.checks import check_int
-from keras_nlp_zoo.datasets.corpus import SPLITS, Corpus, split_of
+from keras_nlp_zoo.datasets.corpus import SPLITS, Corpus, as_pairs, draw_split
 from keras_nlp_zoo.naming import suggest
 
 _FIRST, _LAST = datetime.date(1969, 1, 1).toordinal(), datetime.date(2068, 12, 31).toordinal()
@@ -128,14 +128,13 @@ def _read_dates(
     check_int("size", size, 1)
     check_int("seed", seed, 0)
     draw = random.Random(f"{split} {language} {seed}")
-    texts: list[str] = []
-    targets: list[str] = []
-    while len(texts) < size:
+
+    def any_date() -> tuple[str, datetime.date]:
         date = datetime.date.fromordinal(draw.randint(_FIRST, _LAST))
-        if split_of(date.isoformat()) == split:
-            texts.append(_write(draw, date, language or draw.choice(("en", "ko"))))
-            targets.append(date.isoformat())
-    return {"encoder_text": texts, "decoder_text": targets}, None
+        return date.isoformat(), date
+
+    dates = draw_split(any_date, split, size)
+    return as_pairs((_write(draw, date, language or draw.choice(("en", "ko"))), date.isoformat()) for date in dates)
 
 
 DATES = Corpus(

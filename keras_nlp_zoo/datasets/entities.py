@@ -19,7 +19,7 @@ import re
 from typing import Any
 
 from keras_nlp_zoo.checks import check_int
-from keras_nlp_zoo.datasets.corpus import SPLITS, Corpus, split_of
+from keras_nlp_zoo.datasets.corpus import SPLITS, Corpus, draw_split, split_of
 from keras_nlp_zoo.datasets.forms import fill
 from keras_nlp_zoo.naming import suggest
 
@@ -236,16 +236,15 @@ def _read_entities(
     check_int("seed", seed, 0)
     draw = random.Random(f"{split} {language} {seed}")
     made_up = {name: _made_up(words, split) for name, words in _LANGUAGES.items()}
-    x: list[Any] = []
-    y: list[Any] = []
-    while len(x) < size:
+
+    def sentence() -> tuple[str, tuple[str, list[Any]]]:
         one = language or draw.choice(("en", "ko"))
         text, spans = _sentence(draw, _LANGUAGES[one], made_up[one])
-        if split_of(text) == split:
-            words, tags = _words(text, spans) if format == "words" else (text, spans)
-            x.append(words)
-            y.append(tags)
-    return x, y
+        return text, (text, spans)
+
+    sentences = draw_split(sentence, split, size)
+    x, y = zip(*(_words(*one) if format == "words" else one for one in sentences), strict=True)
+    return [*x], [*y]
 
 
 ENTITIES = Corpus(

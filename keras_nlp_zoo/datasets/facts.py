@@ -16,7 +16,7 @@ import random
 from typing import Any, NamedTuple
 
 from keras_nlp_zoo.checks import check_int
-from keras_nlp_zoo.datasets.corpus import SPLITS, Corpus, split_of
+from keras_nlp_zoo.datasets.corpus import SPLITS, Corpus, draw_split
 from keras_nlp_zoo.datasets.forms import fill
 from keras_nlp_zoo.naming import suggest
 
@@ -252,18 +252,15 @@ def _read_facts(
     if isinstance(unanswerable, bool) or not isinstance(unanswerable, (int, float)) or not 0 <= unanswerable <= 1:
         raise ValueError(f"`unanswerable` must be a number from 0 to 1. Received: unanswerable={unanswerable!r}")
     draw = random.Random(f"{split} {language} {seed}")
-    x: dict[str, list[str]] = {"question": [], "context": []}
-    y: dict[str, list[Any]] = {"answer": [], "answer_start": []}
-    while len(x["question"]) < size:
+
+    def some_facts() -> tuple[str, tuple[Any, list[Any]]]:
         words = _LANGUAGES[language or draw.choice(("en", "ko"))]
         facts = _facts(draw, words)
-        if split_of(repr(sorted(fact.key() for fact in facts))) == split:
-            context, question, answer, start = _example(draw, words, facts, unanswerable)
-            x["question"].append(question)
-            x["context"].append(context)
-            y["answer"].append(answer)
-            y["answer_start"].append(start)
-    return x, y
+        return repr(sorted(fact.key() for fact in facts)), (words, facts)
+
+    examples = (_example(draw, words, facts, unanswerable) for words, facts in draw_split(some_facts, split, size))
+    contexts, questions, answers, starts = (list(column) for column in zip(*examples, strict=True))
+    return {"question": questions, "context": contexts}, {"answer": answers, "answer_start": starts}
 
 
 FACTS = Corpus(

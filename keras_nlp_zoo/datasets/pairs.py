@@ -5,7 +5,7 @@ import gzip
 
 import numpy as np
 
-from keras_nlp_zoo.datasets.corpus import SPLITS, Corpus, File
+from keras_nlp_zoo.datasets.corpus import SPLITS, Corpus, File, as_pairs
 from keras_nlp_zoo.naming import suggest
 
 _LANGUAGES = ("de", "en")
@@ -50,16 +50,16 @@ def _read_korean_chatbot(
     keys = ["".join(filter(str.isalnum, question)) for question, _, _ in rows]
     rank = {key: i for i, key in enumerate(dict.fromkeys(keys))}
 
-    def split_of(key: str) -> str:
+    def split_by_rank(key: str) -> str:
         twentieth = 20 * rank[key] // len(rank)
         return "test" if twentieth == 19 else "validation" if twentieth == 18 else "train"
 
     chosen = [
         (question, answer)
         for key, (question, answer, index) in zip(keys, rows, strict=True)
-        if split_of(key) == split and topic in (None, _TOPICS[int(index)])
+        if split_by_rank(key) == split and topic in (None, _TOPICS[int(index)])
     ]
-    return {"encoder_text": [q for q, _ in chosen], "decoder_text": [a for _, a in chosen]}, None
+    return as_pairs(chosen)
 
 
 MULTI30K = Corpus(

@@ -8,7 +8,7 @@ import random
 import string
 
 from keras_nlp_zoo.checks import check_int
-from keras_nlp_zoo.datasets.corpus import SPLITS, Corpus, draw_pairs
+from keras_nlp_zoo.datasets.corpus import SPLITS, Corpus, as_pairs, draw_split
 
 
 def _read_reversal(
@@ -20,12 +20,12 @@ def _read_reversal(
     check_int("seed", seed, 0)
     draw = random.Random(f"{split} {min_length} {max_length} {seed}")
 
-    def pair() -> tuple[str, str, str]:
+    def pair() -> tuple[str, tuple[str, str]]:
         letters = draw.choices(string.ascii_lowercase, k=draw.randint(min_length, max_length))
         source = " ".join(letters)
-        return source, source, " ".join(reversed(letters))
+        return source, (source, " ".join(reversed(letters)))
 
-    return draw_pairs(pair, split, size)
+    return as_pairs(draw_split(pair, split, size))
 
 
 REVERSAL = Corpus(

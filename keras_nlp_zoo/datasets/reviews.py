@@ -17,7 +17,7 @@ import random
 from typing import Any
 
 from keras_nlp_zoo.checks import check_int
-from keras_nlp_zoo.datasets.corpus import SPLITS, Corpus, split_of
+from keras_nlp_zoo.datasets.corpus import SPLITS, Corpus, draw_split
 from keras_nlp_zoo.naming import suggest
 
 KINDS = ("plain", "negation", "contrast")
@@ -115,16 +115,14 @@ def _read_reviews(
         check_int(name, value, least)
     words = _LANGUAGES[language]
     draw = random.Random(f"{split} {language} {kind} {distance} {seed}")
-    texts: list[str] = []
-    labels: list[str] = []
-    while len(texts) < size:
+
+    def review() -> tuple[str, tuple[str, str]]:
         positive = draw.random() < 0.5
         text = _review(draw, words, kind or draw.choice(_MIXTURE), positive)
-        filler = _filler(draw, words, distance)
-        if split_of(text) == split:
-            texts.append(" ".join([text, *filler]))
-            labels.append(_LABELS[positive])
-    return texts, labels
+        return text, (" ".join([text, *_filler(draw, words, distance)]), _LABELS[positive])
+
+    texts, labels = zip(*draw_split(review, split, size), strict=True)
+    return [*texts], [*labels]
 
 
 REVIEWS = Corpus(

@@ -13,7 +13,7 @@ No remark is in two splits, whatever it is opened with.
 import random
 
 from keras_nlp_zoo.checks import check_int
-from keras_nlp_zoo.datasets.corpus import SPLITS, Corpus, draw_pairs
+from keras_nlp_zoo.datasets.corpus import SPLITS, Corpus, as_pairs, draw_split
 from keras_nlp_zoo.datasets.forms import fill
 
 _NAMES = {
@@ -84,14 +84,14 @@ _TALK = (
 _FORMS = [(remark, answer) for remarks, answer in _TALK for remark in remarks.split("; ")]
 
 
-def _talk(draw: random.Random) -> tuple[str, str, str]:
-    """A remark, the same as it is opened and closed, and its answer."""
+def _talk(draw: random.Random) -> tuple[str, tuple[str, str]]:
+    """A remark, and the same as it is opened and closed with its answer."""
     form, answer = draw.choice(_FORMS)
     chosen = {slot: draw.choice(names) for slot, names in _NAMES.items()}
     remark = fill(form, chosen.__getitem__)[0]
     opener, end = draw.choice(_OPENERS), draw.choice(("", "", ".", "!"))
     said = opener + remark + ("" if remark.endswith("?") else end)
-    return remark, said, fill(answer, chosen.__getitem__)[0]
+    return remark, (said, fill(answer, chosen.__getitem__)[0])
 
 
 def _read_small_talk(
@@ -100,7 +100,7 @@ def _read_small_talk(
     check_int("size", size, 1)
     check_int("seed", seed, 0)
     draw = random.Random(f"{split} {seed}")
-    return draw_pairs(lambda: _talk(draw), split, size)
+    return as_pairs(draw_split(lambda: _talk(draw), split, size))
 
 
 SMALL_TALK = Corpus(

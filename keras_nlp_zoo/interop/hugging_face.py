@@ -22,7 +22,7 @@ from keras_nlp_zoo.text.tokenizer import Tokenizer
 # The names of activations in `config.json` that Keras calls otherwise.
 ACTIVATIONS = {"gelu_new": "gelu_approximate", "gelu_pytorch_tanh": "gelu_approximate", "gelu_python": "gelu"}
 # Special tokens here: what they are called there, and how they are spelled where nothing is said.
-SPECIAL_TOKENS = {
+KNOWN_SPELLINGS = {
     "pad_token": (("pad_token",), ("[PAD]", "<pad>")),
     "unknown_token": (("unk_token",), ("[UNK]", "<unk>", "<|endoftext|>")),
     "start_token": (("cls_token", "bos_token"), ("[CLS]", "<s>", "<|endoftext|>")),
@@ -92,7 +92,7 @@ class HuggingFaceCheckpoint:
         except Exception as error:  # the library raises a bare Exception for anything wrong with a file
             raise ValueError(f"its {' or '.join(names)} is damaged: {error}") from error
         named = {**self._json("special_tokens_map.json"), **settings}
-        found = {name: _spelling(rust, named, *known) for name, known in SPECIAL_TOKENS.items()}
+        found = {name: _spelling(rust, named, *known) for name, known in KNOWN_SPELLINGS.items()}
         # GPT-2 has one special token, for everything.
         found["pad_token"] = found["pad_token"] or found["end_token"]
         found = {name: token for name, token in found.items() if token is not None}

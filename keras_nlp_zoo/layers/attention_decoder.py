@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+from keras_nlp_zoo.checks import check_sizes
 from keras_nlp_zoo.layers.recurrent import CELLS, recurrent_weights
 from keras_nlp_zoo.layers.recurrent_kernels import step
 from keras_nlp_zoo.layers.softmax import masked_softmax
@@ -47,8 +48,7 @@ class AttentionDecoder(keras.layers.Layer):
 
     def __init__(self, units: int, cell: str = "gru", **kwargs: Any):
         super().__init__(**kwargs)
-        if isinstance(units, bool) or not isinstance(units, int) or units < 1:
-            raise ValueError(f"`units` must be an int of at least 1. Received: units={units!r}")
+        check_sizes(units=units)
         if cell not in CELLS:
             raise ValueError(f"`cell` must be one of {', '.join(CELLS)}. Received: cell={cell!r}")
         self.units = units

@@ -69,12 +69,12 @@ def kernels_for_one_row(model: Any) -> list[Any]:
 
 
 @contextmanager
-def given(model: Any, kernels: list[Any]) -> Iterator[None]:
+def with_kernels(model: Any, kernels: list[Any]) -> Iterator[None]:
     """Where a program is traced that has `kernels_for_one_row` of the model among its arguments."""
     if not kernels:
         yield
         return
-    with dense_jax.given(_slow_kernels(model), kernels):
+    with dense_jax.with_kernels(_slow_kernels(model), kernels):
         yield
 
 

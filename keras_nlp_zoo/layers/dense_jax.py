@@ -49,7 +49,7 @@ def turned(kernel: Any) -> Any:
 
 
 @contextmanager
-def given(kernels: list[Any], turned_kernels: list[Any]) -> Iterator[None]:
+def with_kernels(kernels: list[Any], turned_kernels: list[Any]) -> Iterator[None]:
     """Where products of one row with these variables read them as they were turned.
 
     To turn them in a program would take longer than all its steps: it has them as arguments, and is traced in here.

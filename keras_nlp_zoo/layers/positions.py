@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_nlp_zoo.checks import check_sizes
+
 KINDS = ("sinusoidal", "learned")
 # Of weights that are added as they are: GPT-2's and BERT's.
 UNSCALED_DEVIATION = 0.02
@@ -41,9 +43,7 @@ class PositionEncoding(keras.layers.Layer):
 
     def __init__(self, max_sequence_length: int, kind: str = "sinusoidal", scale: bool = True, **kwargs: Any):
         super().__init__(**kwargs)
-        limit = max_sequence_length
-        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-            raise ValueError(f"`max_sequence_length` must be an int of at least 1. Received: {limit!r}")
+        check_sizes(max_sequence_length=max_sequence_length)
         if kind not in KINDS:
             raise ValueError(f"`kind` must be one of {', '.join(KINDS)}. Received: kind={kind!r}")
         self.max_sequence_length = max_sequence_length

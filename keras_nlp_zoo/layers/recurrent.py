@@ -8,40 +8,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_nlp_zoo.checks import check_rates, check_sizes
 from keras_nlp_zoo.layers.dropout import Dropout
 from keras_nlp_zoo.layers.recurrent_kernels import recurrent, step
 
 
 class Recurrent(keras.layers.Layer):
-    """What `RNN`, `LSTM` and `GRU` share.
-
-    Args:
-        units: int. Width of the state; a bidirectional layer's output is twice as wide.
-        num_layers: int. Layers, each reading the one below.
-        bidirectional: bool. Whether to read backwards too; the outputs of both directions are concatenated.
-        return_sequences: bool. Whether to return every step's output or the last one only.
-        return_state: bool, or "hidden". Whether to return the final states as well; "hidden" leaves out the cell
-            states of an `LSTM`, and is faster on PyTorch.
-        dropout: float in `[0, 1)`. Dropout between the layers, as `torch.nn` does it.
-
-    Call arguments:
-        inputs: float `(batch, length, dim)`.
-        mask: bool or int `(batch, length)`; 1 = token, 0 = padding. All ones if left out. A masked step leaves
-            the states as they are and outputs zeros; a row that is all padding ends in its initial state. Any mask
-            is exact; on PyTorch padding on the right is the fastest.
-        initial_state: the states before the first step: a list, in number, order and shape what `return_state`
-            gives, or the tensor if it is one only. Zeros if left out.
-        training: bool. Whether dropout is active.
-
-    Returns:
-        `(batch, length, units)` with `return_sequences`, else `(batch, units)`, the last step's output (of a
-        bidirectional layer the last step each direction reads). With `return_state` a tuple of that and the final
-        states, each `(batch, units)`: the hidden states of the first layer (forward, then backward), of the second,
-        and so on; after them the cell states of an `LSTM` in the same order.
-
-    Raises:
-        ValueError: an argument out of its range, or an initial state with too few or too many tensors.
-    """
+    """What `RNN`, `LSTM` and `GRU` share; `RNN` says what arguments and outputs they have."""
 
     kind = ""
     num_gates = 1
@@ -58,13 +31,10 @@ class Recurrent(keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        for name, value in (("units", units), ("num_layers", num_layers)):
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"`{name}` must be an int of at least 1. Received: {name}={value!r}")
+        check_sizes(units=units, num_layers=num_layers)
         if return_state not in (True, False, "hidden"):
             raise ValueError(f'`return_state` must be a bool or "hidden". Received: return_state={return_state!r}')
-        if not 0 <= dropout < 1:
-            raise ValueError(f"`dropout` must be in [0, 1). Received: dropout={dropout!r}")
+        check_rates(dropout=dropout)
         self.units = units
         self.num_layers = num_layers
         self.bidirectional = bidirectional
@@ -282,7 +252,32 @@ class RNN(Recurrent):
 
     Paper: Elman (1990), https://doi.org/10.1207/s15516709cog1402_1.
 
-    Arguments, inputs and outputs are those of `Recurrent`.
+    Args:
+        units: int. Width of the state; a bidirectional layer's output is twice as wide.
+        num_layers: int. Layers, each reading the one below.
+        bidirectional: bool. Whether to read backwards too; the outputs of both directions are concatenated.
+        return_sequences: bool. Whether to return every step's output or the last one only.
+        return_state: bool, or "hidden". Whether to return the final states as well; "hidden" leaves out the cell
+            states of an `LSTM`, and is faster on PyTorch.
+        dropout: float in `[0, 1)`. Dropout between the layers, as `torch.nn` does it.
+
+    Call arguments:
+        inputs: float `(batch, length, dim)`.
+        mask: bool or int `(batch, length)`; 1 = token, 0 = padding. All ones if left out. A masked step leaves
+            the states as they are and outputs zeros; a row that is all padding ends in its initial state. Any mask
+            is exact; on PyTorch padding on the right is the fastest.
+        initial_state: the states before the first step: a list, in number, order and shape what `return_state`
+            gives, or the tensor if it is one only. Zeros if left out.
+        training: bool. Whether dropout is active.
+
+    Returns:
+        `(batch, length, units)` with `return_sequences`, else `(batch, units)`, the last step's output (of a
+        bidirectional layer the last step each direction reads). With `return_state` a tuple of that and the final
+        states, each `(batch, units)`: the hidden states of the first layer (forward, then backward), of the second,
+        and so on; after them the cell states of an `LSTM` in the same order.
+
+    Raises:
+        ValueError: an argument out of its range, or an initial state with too few or too many tensors.
 
     Example:
         output, hidden = RNN(64, return_sequences=True, return_state=True)(np.ones((32, 20, 100)))
@@ -297,7 +292,7 @@ class LSTM(Recurrent):
 
     Paper: Hochreiter and Schmidhuber (1997), https://doi.org/10.1162/neco.1997.9.8.1735.
 
-    Arguments, inputs and outputs are those of `Recurrent`.
+    Arguments, inputs and outputs are those of `knz.layers.RNN`.
 
     Example:
         output, hidden, cell = LSTM(128, return_sequences=True, return_state=True)(np.ones((32, 20, 100)))
@@ -314,7 +309,7 @@ class GRU(Recurrent):
 
     Paper: Cho et al. (2014), https://arxiv.org/abs/1406.1078.
 
-    Arguments, inputs and outputs are those of `Recurrent`.
+    Arguments, inputs and outputs are those of `knz.layers.RNN`.
 
     Example:
         output, hidden = GRU(128, return_sequences=True, return_state=True)(np.ones((16, 30, 100)))

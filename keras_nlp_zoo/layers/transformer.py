@@ -19,8 +19,21 @@ from keras_nlp_zoo.layers.transformer_stack import TransformerLayer
 class Transformer(TransformerLayer):
     """Encoder and decoder, with the numbers of `torch.nn.Transformer`, whose weights `knz.interop.load_torch` takes.
 
-    Paper: Vaswani et al. (2017), https://arxiv.org/abs/1706.03762. Arguments and errors are those of
-    `TransformerLayer`; the defaults are the paper's base model and, for `final_norm`, PyTorch's.
+    Paper: Vaswani et al. (2017), https://arxiv.org/abs/1706.03762. The defaults are the paper's base model and, for
+    `final_norm`, PyTorch's.
+
+    Args:
+        num_layers: int. Blocks of the encoder, and of the decoder.
+        num_heads: int. Heads of each attention; divides the width of the inputs.
+        intermediate_dim: int. Width of the feed-forward layer in each block.
+        dropout: float in `[0, 1)`. Dropout on what attention and feed-forward layers add to their inputs, as in
+            section 5.4; `torch.nn` has it on the attention's weights and inside the feed-forward layers too.
+        activation: str or function. The activation of the feed-forward layers.
+        normalize_first: bool. Whether the inputs of attention and feed-forward layers are normalised (Xiong et al.
+            2020, https://arxiv.org/abs/2002.04745), or, as in the paper, the sums after them.
+        final_norm: bool. Whether encoder and decoder normalise their outputs once more, as `torch.nn.Transformer`
+            does; the paper does not.
+        layer_norm_epsilon: float. Added to the variance by layer normalisation.
 
     Call arguments:
         source: float `(batch, source_length, dim)`, positions added.
@@ -39,6 +52,9 @@ class Transformer(TransformerLayer):
         float `(batch, target_length, dim)`. With `return_attention_scores` a tuple of that and the weights of each
         layer and head: source over source, target over target and target over source, each
         `(batch, num_layers, num_heads, length, length)`.
+
+    Raises:
+        ValueError: an argument out of its range, or inputs whose width is no multiple of `num_heads`.
 
     Example:
         transformer = Transformer(num_layers=2, num_heads=4, intermediate_dim=32)

@@ -18,7 +18,7 @@ class TransformerDecoder(Stack):
     """The whole decoder: a position looks at what stands up to it, and at all of the encoder's output, the memory.
 
     Paper: Vaswani et al. (2017), https://arxiv.org/abs/1706.03762, section 3.1. Arguments and errors are those of
-    `Transformer`, and one more. KerasHub's layer of this name is one block of it.
+    `knz.layers.Transformer`, and one more. KerasHub's layer of this name is one block of it.
 
     Args:
         cross_attention: bool. Whether there is a memory. Without one this is the network of a language model.

@@ -18,7 +18,7 @@ class TransformerEncoder(Stack):
     """The whole encoder: every position looks at all positions. KerasHub's layer of this name is one block of it.
 
     Paper: Vaswani et al. (2017), https://arxiv.org/abs/1706.03762, section 3.1. Arguments and errors are those of
-    `Transformer`.
+    `knz.layers.Transformer`.
 
     Call arguments:
         inputs: float `(batch, length, dim)`, positions added.

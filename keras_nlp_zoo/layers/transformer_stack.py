@@ -7,30 +7,14 @@ from typing import Any
 
 import keras
 
+from keras_nlp_zoo.checks import check_rates, check_sizes
 from keras_nlp_zoo.layers.activations import activation_name, get_activation
 from keras_nlp_zoo.layers.calling import run
 from keras_nlp_zoo.layers.transformer_block import Block
 
 
 class TransformerLayer(keras.layers.Layer):
-    """What `Transformer`, `TransformerEncoder` and `TransformerDecoder` share.
-
-    Args:
-        num_layers: int. Blocks of the encoder, and of the decoder.
-        num_heads: int. Heads of each attention; divides the width of the inputs.
-        intermediate_dim: int. Width of the feed-forward layer in each block.
-        dropout: float in `[0, 1)`. Dropout on what attention and feed-forward layers add to their inputs, as in
-            section 5.4; `torch.nn` has it on the attention's weights and inside the feed-forward layers too.
-        activation: str or function. The activation of the feed-forward layers.
-        normalize_first: bool. Whether the inputs of attention and feed-forward layers are normalised (Xiong et al.
-            2020, https://arxiv.org/abs/2002.04745), or, as in the paper, the sums after them.
-        final_norm: bool. Whether encoder and decoder normalise their outputs once more, as `torch.nn.Transformer`
-            does; the paper does not.
-        layer_norm_epsilon: float. Added to the variance by layer normalisation.
-
-    Raises:
-        ValueError: an argument out of its range, or inputs whose width is no multiple of `num_heads`.
-    """
+    """What `Transformer`, `TransformerEncoder` and `TransformerDecoder` share; the first says their arguments."""
 
     def __init__(
         self,
@@ -45,12 +29,8 @@ class TransformerLayer(keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        sizes = {"num_layers": num_layers, "num_heads": num_heads, "intermediate_dim": intermediate_dim}
-        for name, value in sizes.items():
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"`{name}` must be an int of at least 1. Received: {name}={value!r}")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"`dropout` must be in [0, 1). Received: dropout={dropout!r}")
+        check_sizes(num_layers=num_layers, num_heads=num_heads, intermediate_dim=intermediate_dim)
+        check_rates(dropout=dropout)
         self.num_layers = num_layers
         self.num_heads = num_heads
         self.intermediate_dim = intermediate_dim

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_nlp_zoo.checks import check_rates
 from keras_nlp_zoo.layers.dropout import draw_kept
 
 
@@ -31,8 +32,7 @@ class WordDropout(keras.layers.Layer):
 
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
-        if not 0 <= rate < 1:
-            raise ValueError(f"`rate` must be in [0, 1). Received: rate={rate!r}")
+        check_rates(rate=rate)
         self.rate = rate
         self.seed = seed
         if rate > 0:

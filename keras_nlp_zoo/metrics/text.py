@@ -7,6 +7,7 @@ BLEU Scores, https://arxiv.org/abs/1804.08771.
 import itertools
 from typing import Any, NamedTuple
 
+from keras_nlp_zoo.checks import check_int
 from keras_nlp_zoo.naming import suggest
 from keras_nlp_zoo.text.inputs import as_text_list, describe
 
@@ -70,8 +71,7 @@ def chrf(predictions: Any, references: Any, lowercase: bool = False, word_order:
     Example:
         knz.metrics.chrf(["고양이가 앉아 있다"], ["고양이가 앉았다"]).score
     """
-    if isinstance(word_order, bool) or not isinstance(word_order, int) or word_order < 0:
-        raise ValueError(f"`word_order` must be an int of at least 0. Received: word_order={word_order!r}")
+    check_int("word_order", word_order, 0)
     metric = _sacrebleu("chrf").CHRF(lowercase=lowercase, word_order=word_order)
     return _score(metric, predictions, references)
 

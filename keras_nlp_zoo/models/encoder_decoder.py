@@ -8,13 +8,7 @@ from keras_nlp_zoo.models.backbone import Backbone
 
 
 class EncoderDecoderBackbone(Backbone):
-    """Base of the backbones that read one text and write another.
-
-    Inputs: a dict of `encoder_token_ids` and `encoder_padding_mask` `(batch, source_length)`, and of
-    `decoder_token_ids` and `decoder_padding_mask` `(batch, target_length)`, all int (1 = token, 0 = padding).
-    Outputs: a dict of `encoder_sequence_output` `(batch, source_length, dim)` and `decoder_sequence_output`
-    `(batch, target_length, hidden_dim)`, both zero at padding. A position of the decoder knows of the target only
-    what stands up to it.
+    """Base of the backbones that read one text and write another; they say what their inputs and outputs are.
 
     A subclass has a layer `decoder_embedding`, a `TokenEmbedding`, which makes vectors of target tokens, and an
     attribute `tie_embeddings`: if it is true, the scores of the next token are products with these vectors.

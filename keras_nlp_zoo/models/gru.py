@@ -11,7 +11,7 @@ from keras_nlp_zoo.models.recurrent import RecurrentBackbone
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
 class GRUBackbone(RecurrentBackbone):
-    """Embeddings read by a GRU. Arguments, inputs and outputs are those of `RecurrentBackbone`.
+    """Embeddings read by a GRU. Arguments, inputs and outputs are those of `knz.models.RNNBackbone`.
 
     Example:
         backbone = GRUBackbone(vocabulary_size=100, embedding_dim=8, hidden_dim=4, bidirectional=True)

@@ -13,24 +13,7 @@ from keras_nlp_zoo.training import Adam
 
 
 class RecurrentBackbone(Backbone):
-    """Embeddings read by a recurrent network.
-
-    Inputs: a dict of `token_ids` and `padding_mask` (1 = token, 0 = padding), int `(batch, length)`.
-    Outputs: a dict of `sequence_output` `(batch, length, hidden_dim)`, every step's output (zero at padding), and
-    `pooled_output` `(batch, hidden_dim)`, the state after the last token. A bidirectional network has both twice
-    as wide: the forward state and, beside it, that of the backward direction after the first token.
-
-    Args:
-        vocabulary_size: int. Number of token ids, padding included.
-        embedding_dim: int. Width of a word vector.
-        hidden_dim: int. Width of the recurrent state.
-        num_layers: int. Recurrent layers, each reading the one below.
-        bidirectional: bool. Whether to read backwards too.
-        dropout: float. Dropout on the word vectors and between the recurrent layers.
-
-    Raises:
-        ValueError: an argument out of its range.
-    """
+    """Embeddings read by a recurrent network; `RNNBackbone` says what arguments, inputs and outputs they have."""
 
     recurrent_layer: Any = None
 

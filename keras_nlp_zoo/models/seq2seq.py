@@ -17,15 +17,21 @@ from keras_nlp_zoo.layers.dropout import Dropout
 from keras_nlp_zoo.layers.recurrent import CELLS
 from keras_nlp_zoo.layers.softmax import masked_softmax
 from keras_nlp_zoo.models.encoder_decoder import EncoderDecoderBackbone
-from keras_nlp_zoo.training import Adam
+from keras_nlp_zoo.models.recurrent import RecurrentBackbone
 
 ATTENTIONS = (None, "additive", "dot")
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
 class Seq2SeqBackbone(EncoderDecoderBackbone):
-    """A recurrent network reads the source, another one writes the target. Inputs and outputs are those of
-    `EncoderDecoderBackbone`; `encoder_sequence_output` of a bidirectional encoder is `2 * hidden_dim` wide.
+    """A recurrent network reads the source, another one writes the target.
+
+    Inputs: a dict of `encoder_token_ids` and `encoder_padding_mask` `(batch, source_length)`, and of
+    `decoder_token_ids` and `decoder_padding_mask` `(batch, target_length)`, all int (1 = token, 0 = padding).
+    Outputs: a dict of `encoder_sequence_output` `(batch, source_length, hidden_dim)` and `decoder_sequence_output`
+    `(batch, target_length, hidden_dim)`, both zero at padding. A position of the decoder knows of the target only
+    what stands up to it. The encoder's output is
+    `2 * hidden_dim` wide if it is bidirectional.
 
     The decoder begins with the encoder's final states; those of both directions first go through a tanh layer. What
     `attention` adds:
@@ -157,9 +163,7 @@ class Seq2SeqBackbone(EncoderDecoderBackbone):
             **kwargs,
         )
 
-    def default_optimizer(self) -> keras.optimizers.Optimizer:
-        """Adam with the gradient's norm kept below 1: through time it can explode (Pascanu et al. 2013)."""
-        return Adam(1e-3, global_clipnorm=1.0)
+    default_optimizer = RecurrentBackbone.default_optimizer
 
     # === Decoding ===
 

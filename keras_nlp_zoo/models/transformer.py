@@ -25,8 +25,13 @@ from keras_nlp_zoo.training import Adam
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
 class TransformerBackbone(EncoderDecoderBackbone):
-    """Encoder and decoder of the Transformer. The defaults are the paper's base model. Inputs and outputs are those
-    of `EncoderDecoderBackbone`, `hidden_dim` wide.
+    """Encoder and decoder of the Transformer. The defaults are the paper's base model.
+
+    Inputs: a dict of `encoder_token_ids` and `encoder_padding_mask` `(batch, source_length)`, and of
+    `decoder_token_ids` and `decoder_padding_mask` `(batch, target_length)`, all int (1 = token, 0 = padding).
+    Outputs: a dict of `encoder_sequence_output` `(batch, source_length, hidden_dim)` and `decoder_sequence_output`
+    `(batch, target_length, hidden_dim)`, both zero at padding. A position of the decoder knows of the target only
+    what stands up to it.
 
     Args:
         vocabulary_size: int. Number of token ids, padding included; one vocabulary for both sides.

@@ -27,27 +27,7 @@ from keras_nlp_zoo.training import AdamW
 
 
 class TransformerPart(Backbone):
-    """What encoder and decoder share.
-
-    Args:
-        vocabulary_size: int. Number of token ids, padding included.
-        num_layers: int. Number of blocks.
-        num_heads: int. Heads of each attention; divides `hidden_dim`.
-        hidden_dim: int. Width of all vectors.
-        intermediate_dim: int. Width of the feed-forward layer in each block.
-        dropout: float. Dropout on the embeddings with their positions and on what attention and feed-forward layers
-            add.
-        max_sequence_length: int. The most tokens of a text.
-        normalize_first: bool. Whether attention and feed-forward layers read normalised vectors, or, as in the
-            paper, their sums are normalised.
-        positions: `"sinusoidal"`, as in the paper, or `"learned"`.
-        activation: str or function. The activation of the feed-forward layers.
-        final_norm: bool. Whether the output of the last block is normalised once more.
-        scale_embeddings: bool. Whether the tokens' vectors are multiplied by the root of their width, section 3.4.
-
-    Raises:
-        ValueError: an argument out of its range; called with more than `max_sequence_length` tokens.
-    """
+    """What encoder and decoder share; `TransformerEncoderBackbone` says what arguments they have."""
 
     def __init__(
         self,
@@ -163,12 +143,31 @@ class TransformerPart(Backbone):
 
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
 class TransformerEncoderBackbone(TransformerPart):
-    """The encoder: every token looks at all tokens. Arguments and errors are those of `TransformerPart`.
+    """The encoder: every token looks at all tokens.
 
     Inputs: a dict of `token_ids` and `padding_mask` (1 = token, 0 = padding), int `(batch, length)`.
     Outputs: a dict of `sequence_output` `(batch, length, hidden_dim)`, zero at padding, and `pooled_output`
     `(batch, hidden_dim)`, its mean over the tokens: there is no first token that stands for the text, as BERT's does,
     which it learns in pretraining.
+
+    Args:
+        vocabulary_size: int. Number of token ids, padding included.
+        num_layers: int. Number of blocks.
+        num_heads: int. Heads of each attention; divides `hidden_dim`.
+        hidden_dim: int. Width of all vectors.
+        intermediate_dim: int. Width of the feed-forward layer in each block.
+        dropout: float. Dropout on the embeddings with their positions and on what attention and feed-forward layers
+            add.
+        max_sequence_length: int. The most tokens of a text.
+        normalize_first: bool. Whether attention and feed-forward layers read normalised vectors, or, as in the
+            paper, their sums are normalised.
+        positions: `"sinusoidal"`, as in the paper, or `"learned"`.
+        activation: str or function. The activation of the feed-forward layers.
+        final_norm: bool. Whether the output of the last block is normalised once more.
+        scale_embeddings: bool. Whether the tokens' vectors are multiplied by the root of their width, section 3.4.
+
+    Raises:
+        ValueError: an argument out of its range; called with more than `max_sequence_length` tokens.
 
     Example:
         backbone = TransformerEncoderBackbone(100, num_layers=2, num_heads=4, hidden_dim=16, intermediate_dim=32)
@@ -187,7 +186,7 @@ class TransformerEncoderBackbone(TransformerPart):
 @keras.saving.register_keras_serializable(package="keras_nlp_zoo")
 class TransformerDecoderBackbone(TransformerPart):
     """The decoder without an encoder: a token looks at what stands up to it. Arguments and errors are those of
-    `TransformerPart`.
+    `knz.models.TransformerEncoderBackbone`.
 
     Inputs: a dict of `token_ids` and `padding_mask` (1 = token, 0 = padding), int `(batch, length)`.
     Outputs: a dict of `sequence_output` `(batch, length, hidden_dim)`, zero at padding. The products of a token's

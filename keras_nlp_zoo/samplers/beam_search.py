@@ -7,6 +7,8 @@ import keras
 import keras_hub
 from keras import ops, tree
 
+from keras_nlp_zoo.checks import check_int, check_positive
+
 NOTHING = float("-inf")  # the score of a place in a beam that holds no text
 
 
@@ -80,14 +82,12 @@ class BeamSearch(keras_hub.samplers.Sampler):
         temperature: float = 1.0,
     ):
         super().__init__(temperature=temperature)
-        if not isinstance(num_beams, int) or num_beams < 1:
-            raise ValueError(f"`num_beams` must be an int of at least 1. Received: num_beams={num_beams!r}")
+        check_int("num_beams", num_beams, 1)
         if not isinstance(length_penalty, (int, float)):
             raise ValueError(f"`length_penalty` must be a float. Received: length_penalty={length_penalty!r}")
         if not isinstance(early_stopping, bool) and early_stopping != "never":
             raise ValueError(f'`early_stopping` must be a bool or "never". Received: early_stopping={early_stopping!r}')
-        if not isinstance(temperature, (int, float)) or temperature <= 0:
-            raise ValueError(f"`temperature` must be a float above 0. Received: temperature={temperature!r}")
+        check_positive(temperature=temperature)
         self.num_beams = num_beams
         self.length_penalty = length_penalty
         self.early_stopping = early_stopping

@@ -14,8 +14,8 @@ from keras_nlp_zoo.metrics import Perplexity
 from keras_nlp_zoo.tasks.backbones import check_vocabulary, token_vectors
 from keras_nlp_zoo.tasks.generation import get_sampler, to_numpy
 from keras_nlp_zoo.tasks.next_token import NextTokenTask, as_tensors, takes_steps
+from keras_nlp_zoo.tasks.reading import as_weights
 from keras_nlp_zoo.tasks.streaming import TextStream, stop_strings, written
-from keras_nlp_zoo.tasks.task import unless_auto
 from keras_nlp_zoo.text.batching import batches_by_length
 from keras_nlp_zoo.text.causal_lm_preprocessor import CausalLMPreprocessor, NextTokenFile
 from keras_nlp_zoo.text.inputs import as_text_list, describe
@@ -51,6 +51,7 @@ class CausalLM(NextTokenTask, keras_hub.models.CausalLM):
     """
 
     preprocessor_class = CausalLMPreprocessor
+    default_metric = Perplexity
 
     def __init__(self, backbone: Any, preprocessor: Any = None, **kwargs: Any):
         if not hasattr(backbone, "decode_step") or "token_ids" not in backbone.input:
@@ -83,34 +84,9 @@ class CausalLM(NextTokenTask, keras_hub.models.CausalLM):
             return self.backbone.token_embedding(hidden, reverse=True)
         return self.output_dense(hidden)
 
-    # === Compiling ===
-
-    def compile(
-        self,
-        optimizer: Any = "auto",
-        loss: Any = "auto",
-        *,
-        weighted_metrics: Any = "auto",
-        sampler: Any = "greedy",
-        **kwargs: Any,
-    ) -> None:
-        """As `keras.Model.compile`, with defaults, and with the way to write.
-
-        Args:
-            optimizer: the backbone's own by default; `knz.training.fine_tuning_optimizer()` for GPT-2.
-            loss: `knz.training.TokenCrossentropy()` by default, the mean over real tokens.
-            weighted_metrics: the perplexity per real token by default.
-            sampler: what `generate` writes with: a sampler of KerasHub or its name (`"greedy"`, `"top_k"`, `"top_p"`,
-                ...), or `knz.samplers.BeamSearch(...)`.
-        """
-        self.__dict__.pop("_scorer_model", None)  # which was traced with the layers as they were
-        super().compile(
-            optimizer=unless_auto(optimizer, self.default_optimizer),
-            loss=unless_auto(loss, TokenCrossentropy),
-            weighted_metrics=unless_auto(weighted_metrics, lambda: [Perplexity()]),
-            sampler=sampler,
-            **kwargs,
-        )
+    def _forget_programs(self) -> None:
+        super()._forget_programs()
+        self.__dict__.pop("_scorer_model", None)
 
     # === Reading ===
 
@@ -122,15 +98,8 @@ class CausalLM(NextTokenTask, keras_hub.models.CausalLM):
         if sample_weight is not None:
             if self.preprocessor.pack:
                 raise ValueError("`sample_weight` does not go with `pack`, which makes one text of all.")
-            sample_weight = np.asarray(sample_weight, "float32")
-            if len(sample_weight) != len(x):
-                raise ValueError(f"`{name}` has {len(x)} texts, but `sample_weight` has {len(sample_weight)} values.")
-            sample_weight = sample_weight[rows.texts]
+            sample_weight = as_weights(sample_weight, len(x), name)[rows.texts]
         return rows, None, sample_weight
-
-    def _unpack(self, data: Any) -> tuple[Any, Any, Any]:
-        # A list is one of texts, and not (x, y), for which Keras takes it.
-        return (data, None, None) if isinstance(data, (list, str)) else super()._unpack(data)
 
     def _new_file(self) -> NextTokenFile:
         return NextTokenFile()
@@ -290,8 +259,10 @@ class CausalLM(NextTokenTask, keras_hub.models.CausalLM):
         stop_token_ids, stop = self._stop_token_ids(stop_token_ids), stop_strings(stop)
         if sampler is not None:
             sampler = get_sampler(sampler)
-        if not takes_steps(sampler or self.sampler):
-            raise ValueError(f"`sampler` writes no text from left to right: {type(sampler or self.sampler).__name__}")
+        with self._writing:
+            writes = sampler or self.sampler
+        if not takes_steps(writes):
+            raise ValueError(f"`sampler` writes no text from left to right: {type(writes).__name__}")
         return self._pieces(tokens, max_length, stop_token_ids, strip_prompt, stop, sampler, seed)
 
     def _pieces(

@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,11 +12,13 @@ import keras_hub
 import numpy as np
 from keras import ops
 
-from keras_nlp_zoo.layers.dense import given, kernels_for_one_row
+from keras_nlp_zoo.layers.dense import kernels_for_one_row, with_kernels
+from keras_nlp_zoo.metrics import TokenAccuracy
 from keras_nlp_zoo.naming import suggest
-from keras_nlp_zoo.tasks.task import TextTask
+from keras_nlp_zoo.tasks.task import TextTask, unless_auto
 from keras_nlp_zoo.text.inputs import as_text_list, describe
 from keras_nlp_zoo.text.preprocessor import special_token_id
+from keras_nlp_zoo.training import TokenCrossentropy
 
 # Those that need no argument.
 SAMPLERS = ("beam", "greedy", "random", "top_k", "top_p")
@@ -41,7 +44,7 @@ def reads_kernels(generate_step: Any) -> Any:
 
     @functools.wraps(generate_step)
     def step(self: Any, inputs: dict[str, Any], stop_token_ids: Any = None) -> dict[str, Any]:
-        with given(self, inputs.get("kernels", [])):
+        with with_kernels(self, inputs.get("kernels", [])):
             return generate_step(self, inputs, stop_token_ids)
 
     return step
@@ -52,17 +55,57 @@ class GeneratingTask(TextTask):
 
     targets_in_texts = True
     sampler: Any
+    _logits: Any
     generate_function: Any
     jit_compile: bool
 
-    def compile(self, *args: Any, **kwargs: Any) -> None:
-        self._generate_functions: dict[str, Any] = {}
+    # === Compiling ===
+
+    default_metric: Any = TokenAccuracy
+
+    def compile(
+        self,
+        optimizer: Any = "auto",
+        loss: Any = "auto",
+        *,
+        weighted_metrics: Any = "auto",
+        sampler: Any = "greedy",
+        **kwargs: Any,
+    ) -> None:
+        """As `keras.Model.compile`, with defaults, and with the way to write.
+
+        Args:
+            optimizer: the backbone's own by default; `knz.training.fine_tuning_optimizer()` for one that comes trained.
+            loss: `knz.training.TokenCrossentropy()` by default, the mean over real tokens.
+            weighted_metrics: per real token, the accuracy by default, of a `CausalLM` the perplexity.
+            sampler: what `generate` writes with: a sampler of KerasHub or its name (`"greedy"`, `"top_k"`, `"top_p"`,
+                ...), or `knz.samplers.BeamSearch(...)`.
+
+        Raises:
+            TypeError: `sampler` is none.
+            ValueError: an unknown name of a sampler.
+        """
+        self._forget_programs()
+        self._writing = threading.RLock()  # a call may bring a sampler: of several threads one writes at a time
         self._compiles_writing = kwargs.get("jit_compile", "auto") is not False
-        super().compile(*args, **{**kwargs, "sampler": get_sampler(kwargs.get("sampler", "greedy"))})
+        super().compile(
+            optimizer=unless_auto(optimizer, self.default_optimizer),
+            loss=unless_auto(loss, TokenCrossentropy),
+            weighted_metrics=unless_auto(weighted_metrics, lambda: [self.default_metric()]),
+            sampler=get_sampler(sampler),
+            **kwargs,
+        )
+
+    def _forget_programs(self) -> None:
+        """Those that were traced with the layers as they were."""
+        self._generate_functions: dict[str, Any] = {}
 
     def get_compile_config(self) -> dict[str, Any]:
         config = super().get_compile_config()
-        return {**config, "sampler": keras.saving.serialize_keras_object(self.sampler)} if config else config
+        if not config:
+            return config
+        with self._writing:
+            return {**config, "sampler": keras.saving.serialize_keras_object(self.sampler)}
 
     # === Reading ===
 
@@ -94,7 +137,7 @@ class GeneratingTask(TextTask):
     @contextmanager
     def _decoding_with(self, sampler: Any, seed: int | None = None) -> Iterator[Any]:
         """The compiled `generate_step`, for a time with another sampler; with random numbers from a seed."""
-        with _retracing_is_meant(), self._compiled_for(sampler, seed) as decode:
+        with self._writing, _retracing_is_meant(), self._compiled_for(sampler, seed) as decode:
 
             def step(inputs: dict[str, Any], stop_token_ids: Any = None) -> Any:
                 texts = max(len(value) for key, value in inputs.items() if key.endswith("token_ids"))
@@ -126,6 +169,31 @@ class GeneratingTask(TextTask):
             _copy_state(compiled_for, sampler)
         finally:
             self.sampler, self.generate_function = usual
+
+    def _following(self, tokens: Any, cache: Any, index: Any) -> tuple[Any, Any, Any]:
+        """What samplers ask for: the scores of the token at `index`, the vector they are made of, and the cache."""
+        last = ops.slice(tokens, [0, index - 1], [ops.shape(tokens)[0], 1])[:, 0]
+        hidden, cache = self.backbone.decode_step(last, index - 1, cache)
+        return self._logits(hidden), hidden, cache
+
+    def _sample(
+        self, tokens: Any, mask: Any, index: Any, cache: Any, stop_token_ids: Any, hidden_states: Any = None
+    ) -> tuple[Any, Any, dict[str, Any]]:
+        """What the sampler's own loop writes: tokens, those of all beams if it gives them, the mask, and `scores`."""
+        found = self.sampler(
+            next=self._following,
+            prompt=tokens,
+            cache=cache,
+            index=index,
+            mask=mask,
+            stop_token_ids=stop_token_ids,
+            hidden_states=hidden_states,
+            model=self,
+        )
+        if not isinstance(found, tuple):
+            return found, mask_after_stop(found, mask, stop_token_ids), {}
+        tokens, scores = found
+        return tokens, mask_after_stop(tokens, mask[:, None], stop_token_ids), {"scores": scores}
 
     def _stop_token_ids(self, stop_token_ids: Any) -> Any:
         """What `"auto"` stands for."""

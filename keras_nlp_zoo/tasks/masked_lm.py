@@ -6,6 +6,7 @@ import keras
 import keras_hub
 import numpy as np
 
+from keras_nlp_zoo.checks import check_int
 from keras_nlp_zoo.metrics import TokenAccuracy
 from keras_nlp_zoo.tasks.backbones import check_vocabulary, freeze_pooler, token_vectors
 from keras_nlp_zoo.tasks.labels import softmax
@@ -103,10 +104,6 @@ class MaskedLM(TextTask, keras_hub.models.MaskedLM):
         rows.generator = np.random.default_rng(np.random.randint(2**31))
         return rows, None, None
 
-    def _unpack(self, data: Any) -> tuple[Any, Any, Any]:
-        # A list is one of texts, and not (x, y), for which Keras takes it.
-        return (data, None, None) if isinstance(data, list) else super()._unpack(data)
-
     def _new_file(self) -> RowParts:
         return RowParts()
 
@@ -144,8 +141,7 @@ class MaskedLM(TextTask, keras_hub.models.MaskedLM):
         """
         if isinstance(texts, str):
             return self.fill([texts], top_k, batch_size)[0]
-        if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
-            raise ValueError(f"`top_k` must be an int of at least 1. Received: top_k={top_k!r}")
+        check_int("top_k", top_k, 1)
         reader = self.preprocessor
         if reader is None or not isinstance(reader.tokenizer, Tokenizer):
             raise ValueError("`fill` needs a preprocessor with a knz.Tokenizer, which finds the masks in a text.")

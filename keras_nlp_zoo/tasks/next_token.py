@@ -80,13 +80,10 @@ class NextTokenTask(GeneratingTask):
                 # XLA writes keys and values of one text in place if there is no axis of texts: see `put` of a block.
                 cache = tree.map_structure(lambda one: one[0], cache)
 
-        def following(tokens: Any, cache: Any, index: Any) -> tuple[Any, Any, Any]:
-            last = ops.slice(tokens, [0, index - 1], [ops.shape(tokens)[0], 1])[:, 0]
-            hidden, cache = self.backbone.decode_step(last, index - 1, cache)
-            return self._logits(hidden), hidden, cache
-
         if not takes_steps(self.sampler):
-            return self._sampled(tokens, mask, index, following, cache, stop_token_ids)
+            hidden = self._vectors(tokens, index)
+            tokens, mask, scores = self._sample(tokens, mask, index, cache, stop_token_ids, hidden)
+            return {"token_ids": tokens, "padding_mask": mask, **scores}
         until = inputs.get("max_length", size)
         done = inputs.get("done")
         done = ops.zeros_like(tokens[:, 0], dtype="bool") if done is None else done
@@ -95,7 +92,7 @@ class NextTokenTask(GeneratingTask):
             return ops.logical_not(ops.all(done))
 
         def body(tokens: Any, cache: Any, index: Any, done: Any) -> tuple[Any, Any, Any, Any]:
-            logits, _, cache = following(tokens, cache, index)
+            logits, _, cache = self._following(tokens, cache, index)
             token = self.sampler.get_next_token(self.sampler.compute_probabilities(logits))
             given = ops.take(mask, index, axis=1)
             token = ops.where(given, ops.take(tokens, index, axis=1), ops.cast(token, tokens.dtype))
@@ -113,28 +110,12 @@ class NextTokenTask(GeneratingTask):
         outputs = {"token_ids": tokens, "padding_mask": mask_after_stop(tokens, mask, stop_token_ids) * kept}
         return {**outputs, "cache": cache, "index": index, "done": done} if "cache" in inputs else outputs
 
-    def _sampled(
-        self, tokens: Any, mask: Any, index: Any, following: Any, cache: Any, stop_token_ids: Any
-    ) -> dict[str, Any]:
-        """What a sampler with a loop of its own writes."""
-        hidden = None
-        if isinstance(self.sampler, keras_hub.samplers.ContrastiveSampler):  # compares with the tokens before
-            read = ops.broadcast_to(ops.arange(tokens.shape[1]) < index, ops.shape(tokens))
-            hidden = self.backbone({"token_ids": tokens, "padding_mask": ops.cast(read, "int32")})["sequence_output"]
-        found = self.sampler(
-            next=following,
-            prompt=tokens,
-            cache=cache,
-            index=index,
-            mask=mask,
-            stop_token_ids=stop_token_ids,
-            hidden_states=hidden,
-            model=self,
-        )
-        tokens, *scores = found if isinstance(found, tuple) else (found,)
-        outputs = {"token_ids": tokens, **({"scores": scores[0]} if scores else {})}
-        given = mask[:, None] if scores else mask
-        return {**outputs, "padding_mask": mask_after_stop(tokens, given, stop_token_ids)}
+    def _vectors(self, tokens: Any, index: Any) -> Any:
+        """Those of the beginnings, for the sampler that compares with the tokens before."""
+        if not isinstance(self.sampler, keras_hub.samplers.ContrastiveSampler):
+            return None
+        read = ops.broadcast_to(ops.arange(tokens.shape[1]) < index, ops.shape(tokens))
+        return self.backbone({"token_ids": tokens, "padding_mask": ops.cast(read, "int32")})["sequence_output"]
 
 
 def takes_steps(sampler: Any) -> bool:

@@ -7,10 +7,12 @@ import keras_hub
 import numpy as np
 from keras import ops
 
+from keras_nlp_zoo.checks import check_int
 from keras_nlp_zoo.layers.dense import Dense
 from keras_nlp_zoo.layers.dropout import Dropout
 from keras_nlp_zoo.layers.softmax import HIDDEN_SCORE
 from keras_nlp_zoo.tasks.backbones import check_vocabulary, freeze_pooler, token_vectors
+from keras_nlp_zoo.tasks.reading import as_weights
 from keras_nlp_zoo.tasks.task import TextTask, unless_auto
 from keras_nlp_zoo.text.batching import batches_by_length
 from keras_nlp_zoo.text.inputs import as_numpy, as_text_list, describe
@@ -70,10 +72,7 @@ class QuestionAnswering(TextTask, keras_hub.models.Task):
             raise TypeError(
                 f"`preprocessor` must be a knz.text.QuestionPreprocessor. Received: {describe(preprocessor)}"
             )
-        if isinstance(max_answer_length, bool) or not isinstance(max_answer_length, int) or max_answer_length < 1:
-            raise ValueError(
-                f"`max_answer_length` must be an int of at least 1. Received: max_answer_length={max_answer_length!r}"
-            )
+        check_int("max_answer_length", max_answer_length, 1)
         if isinstance(no_answer_threshold, bool) or not isinstance(no_answer_threshold, (int, float, type(None))):
             raise ValueError(
                 f"`no_answer_threshold` must be a number or None. Received: no_answer_threshold={no_answer_threshold!r}"
@@ -124,12 +123,7 @@ class QuestionAnswering(TextTask, keras_hub.models.Task):
             contexts = as_text_list(x[CONTEXT], name)
             y = _positions(encoded, contexts, *_answers(y, len(contexts), target_name), target_name)
         if sample_weight is not None:
-            sample_weight = as_numpy(sample_weight).astype("float32")
-            if len(sample_weight) != len(encoded.offsets):
-                raise ValueError(
-                    f"`{name}` has {len(encoded.offsets)} questions, but `sample_weight` has "
-                    f"{len(sample_weight)} values."
-                )
+            sample_weight = as_weights(sample_weight, len(encoded.offsets), name, "questions")
             sample_weight = sample_weight[[window.example for window in encoded.windows]]
         return encoded.rows, y, sample_weight
 
@@ -156,10 +150,8 @@ class QuestionAnswering(TextTask, keras_hub.models.Task):
         """
         if isinstance(question, str) and isinstance(context, str):
             return self.answer([question], [context], num_answers, batch_size)[0]
-        if num_answers is not None and (
-            isinstance(num_answers, bool) or not isinstance(num_answers, int) or num_answers < 1
-        ):
-            raise ValueError(f"`num_answers` must be an int of at least 1. Received: num_answers={num_answers!r}")
+        if num_answers is not None:
+            check_int("num_answers", num_answers, 1)
         if self.preprocessor is None:
             raise ValueError("This task has no preprocessor to read texts with: use `predict` on ready arrays.")
         questions, contexts = as_text_list(question, QUESTION), as_text_list(context, CONTEXT)

@@ -41,7 +41,9 @@ class TextReading:
         return False
 
     def _unpack(self, data: Any) -> tuple[Any, Any, Any]:
-        if is_dataset(data):
+        """What is held out as `(x, y, sample_weight)`. Keras takes a list for a tuple: one of texts is x alone."""
+        texts = isinstance(data, list) and all(isinstance(item, (str, bytes)) for item in data)
+        if texts or is_dataset(data):
             return data, None, None
         return keras.utils.unpack_x_y_sample_weight(data)
 
@@ -72,9 +74,7 @@ class TextReading:
             if len(rows) == 0:
                 raise ValueError(f"`{name}` is empty: there are no texts in it.")
             batch_size = batch_size or 32
-            if steps is not None:
-                rows, y, sample_weight = cut((rows, y, sample_weight), slice(steps * batch_size))
-            return rows, y, sample_weight, batch_size
+            return *first_batches((rows, y, sample_weight), batch_size, steps), batch_size
         if steps is None:
             check_ends(x, name)
         file, targets, weights = self._new_file(), [], []
@@ -100,11 +100,9 @@ class TextReading:
         target_name = "y" if name == "x" else name
         rows = self._encode(x, name)
         y = None if y is None else self.encode_targets(y, target_name)
-        sample_weight = None if sample_weight is None else as_numpy(sample_weight).astype("float32")
-        for other, values in ((target_name, y), ("sample_weight", sample_weight)):
-            if values is not None and len(values) != len(rows):
-                raise ValueError(f"`{name}` has {len(rows)} texts, but `{other}` has {len(values)} values.")
-        return rows, y, sample_weight
+        if y is not None and len(y) != len(rows):
+            raise ValueError(f"`{name}` has {len(rows)} texts, but `{target_name}` has {len(y)} values.")
+        return rows, y, None if sample_weight is None else as_weights(sample_weight, len(rows), name)
 
     def _bucket(
         self,
@@ -158,6 +156,19 @@ def cut(columns: Any, part: slice) -> tuple[Any, Any, Any]:
     """A part of rows, of their targets and of their weights, of which some may be None."""
     rows, y, sample_weight = (None if column is None else column[part] for column in columns)
     return rows, y, sample_weight
+
+
+def first_batches(columns: Any, batch_size: int, steps: int | None) -> tuple[Any, Any, Any]:
+    """The part of rows, targets and weights that makes the first `steps` batches; all of it if left out."""
+    return cut(columns, slice(None if steps is None else steps * batch_size))
+
+
+def as_weights(sample_weight: Any, number: int, name: str, examples: str = "texts") -> np.ndarray:
+    """Weights of `number` examples, float32."""
+    weights = as_numpy(sample_weight).astype("float32")
+    if len(weights) != number:
+        raise ValueError(f"`{name}` has {number} {examples}, but `sample_weight` has {len(weights)} values.")
+    return weights
 
 
 def weighted(y: np.ndarray, sample_weight: Any, class_weight: dict[int, float]) -> np.ndarray:

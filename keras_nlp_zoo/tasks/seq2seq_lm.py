@@ -10,15 +10,12 @@ from keras import ops
 
 from keras_nlp_zoo.checks import check_int
 from keras_nlp_zoo.layers.dense import Dense
-from keras_nlp_zoo.metrics import TokenAccuracy
 from keras_nlp_zoo.tasks.backbones import check_vocabulary
-from keras_nlp_zoo.tasks.generation import GeneratingTask, mask_after_stop, reads_kernels, to_numpy
-from keras_nlp_zoo.tasks.task import unless_auto
+from keras_nlp_zoo.tasks.generation import GeneratingTask, reads_kernels, to_numpy
 from keras_nlp_zoo.text.batching import PairFile, PairRows, TokenRows, batches_by_length, bucket_length
 from keras_nlp_zoo.text.inputs import as_text_list, describe
 from keras_nlp_zoo.text.preprocessor import special_token_id
 from keras_nlp_zoo.text.seq2seq_preprocessor import SOURCE, TARGET, Seq2SeqPreprocessor
-from keras_nlp_zoo.training import TokenCrossentropy
 
 
 class Attention(NamedTuple):
@@ -39,7 +36,8 @@ class Seq2SeqLM(GeneratingTask, keras_hub.models.Seq2SeqLM):
     `(n, target_length, vocabulary_size)`, the targets given.
 
     Args:
-        backbone: a `knz.models.Seq2SeqBackbone`, a `TransformerBackbone`, or another `EncoderDecoderBackbone`.
+        backbone: a `knz.models.Seq2SeqBackbone`, a `TransformerBackbone`, or another with their inputs, outputs and
+            steps of decoding.
         preprocessor: a `knz.text.Seq2SeqPreprocessor`, or None to take ready arrays.
 
     Raises:
@@ -81,34 +79,6 @@ class Seq2SeqLM(GeneratingTask, keras_hub.models.Seq2SeqLM):
         if self.output_dense is None:
             return self.backbone.decoder_embedding(hidden, reverse=True)
         return self.output_dense(hidden)
-
-    # === Compiling ===
-
-    def compile(
-        self,
-        optimizer: Any = "auto",
-        loss: Any = "auto",
-        *,
-        weighted_metrics: Any = "auto",
-        sampler: Any = "greedy",
-        **kwargs: Any,
-    ) -> None:
-        """As `keras.Model.compile`, with defaults, and with the way to decode.
-
-        Args:
-            optimizer: the backbone's own by default.
-            loss: `knz.training.TokenCrossentropy()` by default, the mean over real tokens.
-            weighted_metrics: the accuracy per real token by default.
-            sampler: what `generate` decodes with: a sampler of KerasHub or its name (`"greedy"`, `"top_k"`, ...), or
-                `knz.samplers.BeamSearch(...)`.
-        """
-        super().compile(
-            optimizer=unless_auto(optimizer, self.default_optimizer),
-            loss=unless_auto(loss, TokenCrossentropy),
-            weighted_metrics=unless_auto(weighted_metrics, lambda: [TokenAccuracy()]),
-            sampler=sampler,
-            **kwargs,
-        )
 
     # === Reading ===
 
@@ -232,20 +202,9 @@ class Seq2SeqLM(GeneratingTask, keras_hub.models.Seq2SeqLM):
         prompt, mask = inputs["decoder_token_ids"], ops.cast(inputs["decoder_padding_mask"], "bool")
         max_length = prompt.shape[1]
         cache = self.backbone.start_decoding(inputs["encoder_token_ids"], inputs["encoder_padding_mask"], max_length)
-
-        def following(prompt: Any, cache: Any, index: Any) -> tuple[Any, Any, Any]:
-            last = ops.slice(prompt, [0, index - 1], [ops.shape(prompt)[0], 1])[:, 0]
-            hidden, cache = self.backbone.decode_step(last, index - 1, cache)
-            return self._logits(hidden), hidden, cache
-
         # Given tokens are read one by one like those that were written: there are few, and no second way to read.
-        tokens = self.sampler(
-            next=following, prompt=prompt, cache=cache, index=1, mask=mask, stop_token_ids=stop_token_ids, model=self
-        )
-        tokens, *scores = tokens if isinstance(tokens, tuple) else (tokens,)
-        outputs = {"decoder_token_ids": tokens, **({"scores": scores[0]} if scores else {})}
-        given = mask[:, None] if scores else mask
-        return {**outputs, "decoder_padding_mask": mask_after_stop(tokens, given, stop_token_ids)}
+        tokens, mask, scores = self._sample(prompt, mask, 1, cache, stop_token_ids)
+        return {"decoder_token_ids": tokens, "decoder_padding_mask": mask, **scores}
 
     # === Attention ===
 

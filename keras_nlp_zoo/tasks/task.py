@@ -11,7 +11,7 @@ from keras_nlp_zoo.layers.calling import RunsItsLayers
 from keras_nlp_zoo.tasks.feeding import SteadyFeeding
 from keras_nlp_zoo.tasks.predicting import predictions
 from keras_nlp_zoo.tasks.presets import PresetTask
-from keras_nlp_zoo.tasks.reading import TextReading, cut, weighted
+from keras_nlp_zoo.tasks.reading import TextReading, cut, first_batches, weighted
 from keras_nlp_zoo.tasks.slices import batches_to_train, can_be_sliced, number_of_batches, number_of_rows, slices
 from keras_nlp_zoo.text.batching import BucketedBatches
 from keras_nlp_zoo.text.preprocessor import TextPreprocessor
@@ -80,6 +80,12 @@ class TextTask(RunsItsLayers, TextReading, PresetTask, SteadyFeeding):
 
         Returns:
             A `keras.callbacks.History`.
+
+        Raises:
+            TypeError: `x` or `validation_data` holds something that is not a text.
+            ValueError: texts without targets, or not as many; targets or weights of classes that there are none of;
+                targets beside a dataset that brings its own; nothing to read, or nothing left on one side of
+                `validation_split`; a dataset without end and no `steps_per_epoch`.
         """
         common = {
             "epochs": epochs,
@@ -144,7 +150,7 @@ class TextTask(RunsItsLayers, TextReading, PresetTask, SteadyFeeding):
         elif validation_split:
             (rows, y, sample_weight), last = _split(rows, y, sample_weight, validation_split)
             size = validation_batch_size or batch_size
-            held_out = self._bucket(*cut(last, slice(validation_steps and validation_steps * size)), size)
+            held_out = self._bucket(*first_batches(last, size, validation_steps), size)
         if class_weight is not None:
             sample_weight = weighted(y, sample_weight, class_weight)
         if seed is None:
@@ -174,7 +180,12 @@ class TextTask(RunsItsLayers, TextReading, PresetTask, SteadyFeeding):
         steps: int | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Loss and metrics on texts or ready arrays, all of them or the first `steps` batches. As in Keras."""
+        """Loss and metrics on texts or ready arrays, all of them or the first `steps` batches. As in Keras.
+
+        Raises:
+            TypeError: `x` holds something that is not a text.
+            ValueError: texts without targets, or not as many; nothing to read; a dataset without end and no `steps`.
+        """
         if not self._takes_texts(x):
             y = y if y is None else self.encode_targets(y)
             ready = {"x": x, "y": y, "batch_size": batch_size, "sample_weight": sample_weight, "steps": steps}
@@ -195,6 +206,10 @@ class TextTask(RunsItsLayers, TextReading, PresetTask, SteadyFeeding):
         """The model's outputs for texts or ready arrays, in the order of `x`. As `keras.Model.predict`.
 
         On PyTorch on a CPU a small network reads up to eight batches at once.
+
+        Raises:
+            TypeError: `x` holds something that is not a text.
+            ValueError: nothing to read; a dataset without end; `steps` beside texts.
         """
         takes_texts = self._takes_texts(x)
         if takes_texts and len(self.outputs[0].shape) > 2:

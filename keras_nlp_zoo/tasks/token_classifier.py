@@ -13,6 +13,7 @@ from keras_nlp_zoo.layers.dropout import Dropout
 from keras_nlp_zoo.metrics import TokenAccuracy
 from keras_nlp_zoo.tasks.backbones import check_vocabulary, default_dropout, freeze_pooler, token_vectors
 from keras_nlp_zoo.tasks.labels import LabelledHead, check_labels, softmax
+from keras_nlp_zoo.tasks.reading import as_weights
 from keras_nlp_zoo.tasks.tag_set import TagSet, is_list, tag_names
 from keras_nlp_zoo.tasks.task import TextTask, unless_auto
 from keras_nlp_zoo.text.batching import RowParts, batches_by_length
@@ -165,10 +166,7 @@ class TokenClassifier(LabelledHead, TextTask, keras_hub.models.Task):
                 stacklevel=4,
             )
         if sample_weight is not None:
-            sample_weight = as_numpy(sample_weight).astype("float32")
-            if len(sample_weight) != len(documents):
-                raise ValueError(f"`{name}` has {len(documents)} texts, but `sample_weight` has {len(sample_weight)}.")
-            sample_weight = sample_weight[rows.documents]
+            sample_weight = as_weights(sample_weight, len(documents), name)[rows.documents]
         return rows.with_tags(tags), None, sample_weight
 
     def _new_file(self) -> Any:

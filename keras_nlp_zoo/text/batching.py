@@ -74,11 +74,15 @@ class TokenRows:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def __getitem__(self, rows: slice) -> "TokenRows":
-        """Consecutive rows; nothing is copied."""
+    def tokens_of(self, rows: slice) -> slice:
+        """Where the tokens of consecutive rows stand."""
         start, stop, _ = rows.indices(len(self))
         ends = np.append(self.starts, self.lengths.sum())
-        tokens = slice(ends[start], ends[max(start, stop)])
+        return slice(ends[start], ends[max(start, stop)])
+
+    def __getitem__(self, rows: slice) -> "TokenRows":
+        """Consecutive rows; nothing is copied."""
+        tokens = self.tokens_of(rows)
         segments = None if self.segment_ids is None else self.segment_ids[tokens]
         return TokenRows(self.token_ids[tokens], self.lengths[rows], segments)
 
@@ -234,13 +238,13 @@ class BucketedBatches(keras.utils.PyDataset):
         first_pass: int = 0,
     ):
         super().__init__()
-        if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-            raise ValueError(f"`batch_size` must be an int of at least 1. Received: batch_size={batch_size!r}")
+        batch_size = int(batch_size) if isinstance(batch_size, np.integer) else batch_size
+        check_int("batch_size", batch_size, 1)
         self.rows = rows
         self.pad = pad
         self.y = y
         self.sample_weight = sample_weight
-        self.batch_size = int(batch_size)
+        self.batch_size = batch_size
         self.seed = seed
         self.endless = endless
         self.first_pass = first_pass

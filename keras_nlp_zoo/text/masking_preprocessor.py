@@ -38,9 +38,7 @@ class MaskingRows:
         return len(self.tokens)
 
     def __getitem__(self, rows: slice) -> "MaskingRows":
-        start, stop, _ = rows.indices(len(self))
-        ends = np.append(self.tokens.starts, self.lengths.sum())
-        part = slice(ends[start], ends[max(start, stop)])
+        part = self.tokens.tokens_of(rows)
         return MaskingRows(self.tokens[rows], self.groups[part], self.mask_rate, self.generator)
 
     @classmethod

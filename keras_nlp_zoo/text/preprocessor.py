@@ -7,6 +7,7 @@ import keras
 import keras_hub
 import numpy as np
 
+from keras_nlp_zoo.checks import check_int
 from keras_nlp_zoo.text.batching import TokenRows, bucket_length
 from keras_nlp_zoo.text.inputs import as_numpy, as_text_list, describe
 
@@ -54,11 +55,7 @@ class TextPreprocessor(keras_hub.models.Preprocessor):
             raise TypeError(
                 f"`tokenizer` must be a knz.Tokenizer or a KerasHub tokenizer. Received: {describe(tokenizer)}"
             )
-        room = 1 + add_start_token + add_end_token
-        if not isinstance(sequence_length, int) or sequence_length < room:
-            raise ValueError(
-                f"`sequence_length` must be an int of at least {room}. Received: sequence_length={sequence_length!r}"
-            )
+        check_int("sequence_length", sequence_length, 1 + add_start_token + add_end_token)
         self.tokenizer = tokenizer
         self.sequence_length = sequence_length
         self.add_start_token = add_start_token

@@ -6,6 +6,7 @@ import keras
 import keras_hub
 import numpy as np
 
+from keras_nlp_zoo.checks import check_int
 from keras_nlp_zoo.text.batching import PairRows, TokenRows, bucket_length
 from keras_nlp_zoo.text.inputs import as_text_list, describe
 from keras_nlp_zoo.text.preprocessor import special_token_id, warn_if_cut
@@ -53,13 +54,8 @@ class Seq2SeqPreprocessor(keras_hub.models.Preprocessor):
             raise TypeError(
                 f"`tokenizer` must be a knz.Tokenizer or a KerasHub tokenizer. Received: {describe(tokenizer)}"
             )
-        lengths = {
-            "encoder_sequence_length": encoder_sequence_length,
-            "decoder_sequence_length": decoder_sequence_length,
-        }
-        for name, value in lengths.items():
-            if isinstance(value, bool) or not isinstance(value, int) or value < 2:
-                raise ValueError(f"`{name}` must be an int of at least 2. Received: {name}={value!r}")
+        check_int("encoder_sequence_length", encoder_sequence_length, 2)
+        check_int("decoder_sequence_length", decoder_sequence_length, 2)
         self.tokenizer = tokenizer
         self.encoder_sequence_length = encoder_sequence_length
         self.decoder_sequence_length = decoder_sequence_length

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_nlp_zoo.checks import check_int
 from keras_nlp_zoo.text.inputs import as_numpy, describe
 
 
@@ -35,8 +36,7 @@ class TextFiles(keras.utils.PyDataset):
         self.paths = [os.fspath(p) for p in ([paths] if isinstance(paths, (str, os.PathLike)) else paths)]
         if "text" not in columns:
             raise ValueError(f'`columns` must name a column "text". Received: columns={tuple(columns)!r}')
-        if not isinstance(batch_size, int) or batch_size < 1:
-            raise ValueError(f"`batch_size` must be an int of at least 1. Received: batch_size={batch_size!r}")
+        check_int("batch_size", batch_size, 1)
         for path in self.paths:
             if not os.path.isfile(path):
                 raise ValueError(f"`paths` names a file that does not exist: {path!r}")

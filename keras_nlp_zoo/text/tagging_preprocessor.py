@@ -43,9 +43,7 @@ class TaggingRows:
         return len(self.tokens)
 
     def __getitem__(self, rows: slice) -> "TaggingRows":
-        start, stop, _ = rows.indices(len(self))
-        ends = np.append(self.tokens.starts, self.lengths.sum())
-        part = slice(ends[start], ends[max(start, stop)])
+        part = self.tokens.tokens_of(rows)
         tags = None if self.tags is None else self.tags[part]
         return TaggingRows(self.tokens[rows], self.units[part], self.documents[rows], tags)
 

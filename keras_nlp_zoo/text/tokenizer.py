@@ -28,7 +28,15 @@ from tokenizers import AddedToken, pre_tokenizers
 
 from keras_nlp_zoo.text.inputs import as_text_list, describe
 from keras_nlp_zoo.text.offsets import whole_characters, without_half_pairs
-from keras_nlp_zoo.text.tokenizer_kinds import KINDS, kind_of, pipeline, read_merges, read_vocabulary, unigram_model
+from keras_nlp_zoo.text.tokenizer_kinds import (
+    KINDS,
+    check_ids,
+    kind_of,
+    pipeline,
+    read_merges,
+    read_vocabulary,
+    unigram_model,
+)
 
 # One file in the Hugging Face format, so that other tools can read it.
 ASSET_FILE = "tokenizer.json"
@@ -101,6 +109,7 @@ class Tokenizer(keras_hub.tokenizers.Tokenizer):
         self.file_assets = [ASSET_FILE]
         self.built = True
         self._rust: tokenizers.Tokenizer | None = None
+        self._size = 0
         self._reads_special: tokenizers.Tokenizer | None = None
         if vocabulary is not None:
             self._set_vocabulary(vocabulary, merges)
@@ -134,6 +143,10 @@ class Tokenizer(keras_hub.tokenizers.Tokenizer):
 
         Returns:
             A `Tokenizer`.
+
+        Raises:
+            TypeError: `texts` is a single string, or holds something that is not one.
+            ValueError: an unknown `kind`, a `vocabulary_size` too small for it, or no texts.
         """
         self = cls(kind, lowercase=lowercase, strip_accents=strip_accents, **kwargs)
         special = self._special_tokens()
@@ -231,6 +244,9 @@ class Tokenizer(keras_hub.tokenizers.Tokenizer):
 
         Returns:
             A string, or a list of strings.
+
+        Raises:
+            ValueError: an id that the tokenizer does not have.
         """
         rust = self._loaded()
         if hasattr(inputs, "shape"):
@@ -252,12 +268,14 @@ class Tokenizer(keras_hub.tokenizers.Tokenizer):
     # === Vocabulary ===
 
     def vocabulary_size(self) -> int:
-        return self._loaded().get_vocab_size()
+        """Number of token ids."""
+        self._loaded()
+        return self._size
 
     def get_vocabulary(self) -> list[str]:
-        """All tokens in order of their ids."""
+        """All tokens in order of their ids; `""` for an id without one."""
         rust = self._loaded()
-        return [rust.id_to_token(i) or "" for i in range(rust.get_vocab_size())]
+        return [rust.id_to_token(i) or "" for i in range(self._size)]
 
     def token_to_id(self, token: str) -> int | None:
         return self._loaded().token_to_id(token)
@@ -348,9 +366,10 @@ class Tokenizer(keras_hub.tokenizers.Tokenizer):
         if self.kind == "unigram":
             if not tokens or not all(isinstance(t, (tuple, list)) and len(t) == 2 for t in tokens):
                 raise ValueError("`vocabulary` of a unigram tokenizer is a list of (piece, log probability).")
+            check_ids([piece for piece, _ in tokens])
             rust = self._pipeline(unigram_model(tokens, self.unknown_token))
         else:
-            ids = tokens if isinstance(tokens, dict) else {token: i for i, token in enumerate(tokens)}
+            ids = check_ids(tokens)
             pairs = None if merges is None else read_merges(merges)
             rust = self._pipeline(KINDS[self.kind].model(self.unknown_token, ids, pairs))
         known = [t for t in self._special_tokens() if rust.token_to_id(t) is not None]
@@ -360,6 +379,8 @@ class Tokenizer(keras_hub.tokenizers.Tokenizer):
     def _use(self, rust: tokenizers.Tokenizer) -> None:
         """Reads with it from now on, special tokens like any other text."""
         rust.encode_special_tokens = True
+        # Not how many tokens there are: one that comes from elsewhere may leave ids out.
+        self._size = 1 + max(rust.get_vocab(with_added_tokens=True).values(), default=-1)
         self._rust, self._reads_special = rust, None
 
     def _special_reader(self) -> tokenizers.Tokenizer:

@@ -114,6 +114,20 @@ def read_vocabulary(vocabulary: Any) -> Any:
     raise ValueError(f"`vocabulary` must be a dict, a list or a file name. Received: {describe(vocabulary)}")
 
 
+def check_ids(vocabulary: Any) -> dict[str, int]:
+    """Tokens with their ids, or a `ValueError` if an id is left out or a token stands there twice."""
+    if isinstance(vocabulary, dict):
+        if sorted(vocabulary.values()) != list(range(len(vocabulary))):
+            raise ValueError(f"`vocabulary` must give each id from 0 to {len(vocabulary) - 1} to one token.")
+        return vocabulary
+    ids: dict[str, int] = {}
+    for token in vocabulary:
+        if token in ids:
+            raise ValueError(f"`vocabulary` holds a token twice: {token!r}, at {ids[token]} and {len(ids)}.")
+        ids[token] = len(ids)
+    return ids
+
+
 def read_merges(merges: Any) -> list[tuple[str, str]]:
     if isinstance(merges, (str, os.PathLike)):
         with open(merges, encoding="utf-8") as file:

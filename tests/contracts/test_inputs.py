@@ -46,6 +46,11 @@ BAD_CALLS = {
         ValueError,
         "`validation_data` has no targets",
     ),
+    "a list of texts to validate": (
+        lambda m: m.fit(["a", "b"], [1, 0], validation_data=["a", "b", "c", "d"]),
+        ValueError,
+        "`validation_data` has no targets: pass `(texts, y)`",
+    ),
     "split of one text": (
         lambda m: m.fit(["a"], [1], validation_split=0.5),
         ValueError,

@@ -9,7 +9,7 @@ import pytest
 from keras import ops
 
 from keras_nlp_zoo.layers import TokenEmbedding
-from keras_nlp_zoo.layers.dense import Dense, EinsumDense, given, kernels_for_one_row, product
+from keras_nlp_zoo.layers.dense import Dense, EinsumDense, kernels_for_one_row, product, with_kernels
 from keras_nlp_zoo.training import Adam
 from tests.gradients import gradients
 
@@ -328,7 +328,7 @@ def test_kernels_for_one_row(turning):
 
     x = normal(1, 1, 400)
     bias = numpy(layers[0].bias)
-    with given(model, [2 * turned]):
+    with with_kernels(model, [2 * turned]):
         once = layers[0](ops.convert_to_tensor(x))
         twice = layers[0](ops.convert_to_tensor(np.tile(x, (2, 1, 1))))
     wanted = x.astype("float64") @ numpy(layers[0].kernel)

@@ -171,7 +171,7 @@ def test_config_and_errors(layer_class):
     for arguments, message in (
         ({"units": 0}, "`units` must be an int of at least 1"),
         ({"units": 3, "num_layers": 0}, "`num_layers` must be an int of at least 1"),
-        ({"units": 3, "dropout": 1.0}, r"`dropout` must be in \[0, 1\)"),
+        ({"units": 3, "dropout": 1.0}, r"`dropout` must be a number in \[0, 1\)"),
         (
             {"units": 3, "return_state": "cell"},
             r'`return_state` must be a bool or "hidden". Received: return_state=.cell',

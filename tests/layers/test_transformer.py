@@ -260,7 +260,7 @@ def test_a_model_with_the_layers_is_saved_and_loaded(tmp_path):
         ({"num_layers": 0}, "`num_layers` must be an int of at least 1. Received: num_layers=0"),
         ({"num_heads": 2.0}, "`num_heads` must be an int of at least 1. Received: num_heads=2.0"),
         ({"intermediate_dim": True}, "`intermediate_dim` must be an int of at least 1"),
-        ({"dropout": 1}, r"`dropout` must be in \[0, 1\). Received: dropout=1"),
+        ({"dropout": 1}, r"`dropout` must be a number in \[0, 1\). Received: dropout=1"),
         ({"num_heads": 3}, "`num_heads` must divide the width of the inputs. Received: num_heads=3, inputs 8 wide"),
     ],
 )

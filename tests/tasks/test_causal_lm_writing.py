@@ -3,6 +3,7 @@
 import itertools
 import logging
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import keras_hub
@@ -241,6 +242,20 @@ def test_samplers(name, request):
         assert found == expected, type(sampler).__name__
     assert type(model.sampler) is samplers.GreedySampler
     assert model.generate(PROMPTS, max_length=12, stop_token_ids=None) == greedy
+
+
+def test_samplers_of_threads(lstm):
+    """Each gets what its own sampler writes, whoever else uses the task meanwhile."""
+    samplers = [None, keras_hub.samplers.TopKSampler(3), keras_hub.samplers.RandomSampler()]
+
+    def write(i):
+        return lstm.generate(PROMPTS, max_length=12, stop_token_ids=None, sampler=samplers[i % 3], seed=i % 3)
+
+    alone = [write(i) for i in range(3)]
+    assert len({str(texts) for texts in alone}) == 3
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(write, range(30))) == alone * 10
+    assert type(lstm.sampler) is keras_hub.samplers.GreedySampler
 
 
 @pytest.mark.parametrize(

@@ -205,12 +205,28 @@ def test_bad_texts(texts, error, message):
         ({"kind": "bpe", "vocabulary": ["a"], "merges": ["a b c"]}, "`merges` must hold pairs"),
         ({"kind": "word", "vocabulary": "nowhere.txt"}, "neither a dict, a list nor a file"),
         ({"kind": "word", "vocabulary": 3}, "`vocabulary` must be a dict"),
+        ({"kind": "word", "vocabulary": ["[UNK]", "a", "b", "a"]}, "`vocabulary` holds a token twice: 'a', at 1 and 3"),
+        ({"kind": "unigram", "vocabulary": [("a", -1.0), ("a", -2.0)]}, "`vocabulary` holds a token twice: 'a'"),
+        ({"kind": "char", "vocabulary": {"[UNK]": 0, "a": 2}}, "`vocabulary` must give each id from 0 to 1 to one"),
+        ({"kind": "char", "vocabulary": {"[UNK]": 0, "a": 0}}, "`vocabulary` must give each id from 0 to 1 to one"),
         ({"kind": "unigram", "vocabulary": ["a"]}, "is a list of"),
     ],
 )
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         knz.Tokenizer(**arguments)
+
+
+def test_a_wrapped_tokenizer_may_leave_ids_out():
+    """Then there are more ids than tokens, and a table of vectors has to have a row for each."""
+    rust = tokenizers.Tokenizer(models.WordLevel({"[UNK]": 0, "a": 3, "b": 7}, unk_token="[UNK]"))
+    rust.pre_tokenizer = pre_tokenizers.Whitespace()
+    wrapped = knz.Tokenizer.wrap(rust)
+    assert wrapped.vocabulary_size() == 8
+    assert wrapped.get_vocabulary() == ["[UNK]", "", "", "a", "", "", "", "b"]
+    assert wrapped.detokenize(wrapped.tokenize("a b")) == "a b"
+    with pytest.raises(ValueError, match="`inputs` holds the id 8; this tokenizer has ids from 0 to 7"):
+        wrapped.detokenize([8])
 
 
 def test_a_tokenizer_without_a_vocabulary():

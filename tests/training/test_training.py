@@ -117,9 +117,9 @@ def test_schedule_is_that_of_vaswani():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: knz.training.TokenCrossentropy(label_smoothing=1.0), "`label_smoothing` must be in"),
-        (lambda: knz.training.InverseSquareRoot(0, 10), "`peak` must be positive. Received: peak=0"),
-        (lambda: knz.training.InverseSquareRoot(1e-3, -1), "`warmup_steps` must be positive"),
+        (lambda: knz.training.TokenCrossentropy(label_smoothing=1.0), "`label_smoothing` must be a number in"),
+        (lambda: knz.training.InverseSquareRoot(0, 10), "`peak` must be a number above 0. Received: peak=0"),
+        (lambda: knz.training.InverseSquareRoot(1e-3, -1), "`warmup_steps` must be a number above 0"),
     ],
 )
 def test_bad_arguments(make, message):
