@@ -8,7 +8,7 @@ from keras_nlp_zoo.tasks import CausalLM, MaskedLM, QuestionAnswering, Seq2SeqLM
 from keras_nlp_zoo.text import Tokenizer
 
 if keras.backend.backend() == "tensorflow":
-    from keras_nlp_zoo import memory_tensorflow
+    from keras_nlp_zoo.running import memory_tensorflow
 
     memory_tensorflow.keep_freed()
 

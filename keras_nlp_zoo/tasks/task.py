@@ -8,8 +8,8 @@ import keras
 import numpy as np
 
 from keras_nlp_zoo.layers.calling import RunsItsLayers
-from keras_nlp_zoo.tasks.feeding import SteadyFeeding
-from keras_nlp_zoo.tasks.predicting import predictions
+from keras_nlp_zoo.running.feeding_tensorflow import SteadyFeeding
+from keras_nlp_zoo.running.predicting import predictions
 from keras_nlp_zoo.tasks.presets import PresetTask
 from keras_nlp_zoo.tasks.reading import TextReading, cut, first_batches, weighted
 from keras_nlp_zoo.tasks.slices import batches_to_train, can_be_sliced, number_of_batches, number_of_rows, slices
@@ -254,7 +254,7 @@ class TextTask(RunsItsLayers, TextReading, PresetTask, SteadyFeeding):
         """A context in which Keras's trainer takes its steps fast."""
         if keras.backend.backend() != "torch":
             return contextlib.nullcontext()  # they are compiled
-        from keras_nlp_zoo.tasks.recorded_torch import recorded
+        from keras_nlp_zoo.running.recorded_torch import recorded
 
         return recorded(self, *functions)
 

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_nlp_zoo.tasks.side_by_side import enough, side_by_side, small
+from keras_nlp_zoo.running.side_by_side import enough, side_by_side, small
 
 
 def can(model: Any) -> bool:

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="there is nothing to set without glibc")
-MODULE = pathlib.Path(__file__).parents[1] / "keras_nlp_zoo" / "memory_tensorflow.py"
+MODULE = pathlib.Path(__file__).parents[2] / "keras_nlp_zoo" / "running" / "memory_tensorflow.py"
 
 # In a process of its own, since what is set stays set: a thread allocates, fills and frees arrays, and prints how many
 # of the pages it touched had to be fetched. The first times fetch what is then kept.

@@ -9,7 +9,7 @@ if keras.backend.backend() != "tensorflow":
 
 import tensorflow as tf
 
-from keras_nlp_zoo.tasks import predicting
+from keras_nlp_zoo.running import predicting
 
 
 class AsksNumPy(keras.Model):

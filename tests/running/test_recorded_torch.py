@@ -27,7 +27,7 @@ def recording(monkeypatch):
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
 
-    from keras_nlp_zoo.tasks import recorded_torch
+    from keras_nlp_zoo.running import recorded_torch
 
     class Graph(TorchDispatchMode):
         def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
@@ -232,7 +232,7 @@ def test_what_waits_for_the_gpu_is_not_recorded(options):
 def test_constants_are_made_once():
     import torch
 
-    from keras_nlp_zoo.tasks.recorded_torch import Constants
+    from keras_nlp_zoo.running.recorded_torch import Constants
 
     with Constants() as constants:
         first = [torch.as_tensor(value, device="meta") for value in (1, 1.0, (3, 4), np.ones(2))]

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import torch
 
-from keras_nlp_zoo.tasks.recorded_torch import Recorded, recorded_predictions
+from keras_nlp_zoo.running.recorded_torch import Recorded, recorded_predictions
 
 # Batches that are read together, and the products of numbers that this may take.
 TOGETHER = 8

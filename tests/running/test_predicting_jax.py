@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from tests.contracts.cases import tiny
-from tests.tasks.test_predicting import Always
+from tests.running.test_predicting import Always
 
 if keras.backend.backend() != "jax":
     pytest.skip("what JAX alone does", allow_module_level=True)
 
 import jax
 
-from keras_nlp_zoo.tasks import predicting, predicting_jax
+from keras_nlp_zoo.running import predicting, predicting_jax
 
 # Two full groups and a rest of three, one alone, a full group, and two.
 LENGTHS = [3] * 23 + [5] + [4] * 10 + [6] * 2

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_nlp_zoo as knz
-from keras_nlp_zoo.tasks import predicting
+from keras_nlp_zoo.running import predicting
 from tests.contracts.cases import tiny
 
 LENGTHS = [3, 7, 7, 2]

@@ -9,11 +9,11 @@ import numpy as np
 
 BACKEND = keras.backend.backend()
 if BACKEND == "torch":
-    from keras_nlp_zoo.tasks import predicting_torch
+    from keras_nlp_zoo.running import predicting_torch
 elif BACKEND == "jax":
-    from keras_nlp_zoo.tasks import predicting_jax
+    from keras_nlp_zoo.running import predicting_jax
 else:
-    from keras_nlp_zoo.tasks import predicting_tensorflow
+    from keras_nlp_zoo.running import predicting_tensorflow
 
 # Bytes of results that may wait to be handed to NumPy, for which the work on them has to be done.
 WAITING = 2**26

@@ -7,15 +7,15 @@ import keras
 import numpy as np
 import pytest
 
-from keras_nlp_zoo.tasks import predicting, side_by_side
+from keras_nlp_zoo.running import predicting, side_by_side
 from tests.contracts.cases import tiny
-from tests.tasks.test_predicting import Always
+from tests.running.test_predicting import Always
 
 BACKEND = keras.backend.backend()
 if BACKEND == "jax":
-    from keras_nlp_zoo.tasks import predicting_jax as backend
+    from keras_nlp_zoo.running import predicting_jax as backend
 elif BACKEND == "tensorflow":
-    from keras_nlp_zoo.tasks import predicting_tensorflow as backend
+    from keras_nlp_zoo.running import predicting_tensorflow as backend
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ import jax
 import keras
 import numpy as np
 
-from keras_nlp_zoo.tasks.side_by_side import enough, side_by_side, small
+from keras_nlp_zoo.running.side_by_side import enough, side_by_side, small
 
 # Batches that go to a GPU together, and the bytes that they, and that their results, may have.
 TOGETHER = 10

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from tests.contracts.cases import tiny
-from tests.tasks.test_predicting import Halved
+from tests.running.test_predicting import Halved
 
 if keras.backend.backend() != "torch":
     pytest.skip("what PyTorch alone does", allow_module_level=True)
 
-from keras_nlp_zoo.tasks import predicting, predicting_torch
+from keras_nlp_zoo.running import predicting, predicting_torch
 
 # (rows, length) of each batch: ten of one length, the last of them smaller, one of another, and two more of the first.
 SHAPES = [(2, 7)] * 9 + [(1, 7), (2, 5), (2, 7), (2, 7)]
