@@ -1,6 +1,7 @@
 """Errors about numbers that are arguments: each names the argument and what it received."""
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 
@@ -19,15 +20,22 @@ def check_sizes(**sizes: Any) -> None:
 def check_positive(**values: Any) -> None:
     """Raises a `ValueError` that names the first argument which is not a number above 0."""
     for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
+        if isinstance(value, bool) or not isinstance(value, Real) or float(value) <= 0:
             raise ValueError(f"`{name}` must be a number above 0. Received: {name}={value!r}")
 
 
 def check_rates(**rates: Any) -> None:
     """Raises a `ValueError` that names the first argument which is not a number in `[0, 1)`."""
     for name, value in rates.items():
-        if not isinstance(value, (int, float)) or not 0 <= value < 1:
+        if not isinstance(value, Real) or not 0 <= float(value) < 1:
             raise ValueError(f"`{name}` must be a number in [0, 1). Received: {name}={value!r}")
+
+
+def check_shares(**shares: Any) -> None:
+    """Raises a `ValueError` that names the first argument which is not a number in `[0, 1]`."""
+    for name, value in shares.items():
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= 1:
+            raise ValueError(f"`{name}` must be a number in [0, 1]. Received: {name}={value!r}")
 
 
 def check_size_list(name: str, values: Any) -> tuple[int, ...]:

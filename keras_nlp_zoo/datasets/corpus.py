@@ -72,8 +72,8 @@ def draw_split(draw: Callable[[], tuple[str, T]], split: str, size: int) -> Iter
 
 def as_pairs(pairs: Iterable[tuple[str, str]]) -> tuple[dict[str, list[str]], None]:
     """Sources with their targets, as `fit` takes them."""
-    sources, targets = zip(*pairs, strict=True)
-    return {"encoder_text": [*sources], "decoder_text": [*targets]}, None
+    pairs = [*pairs]
+    return {"encoder_text": [source for source, _ in pairs], "decoder_text": [target for _, target in pairs]}, None
 
 
 def fetch(corpus: str, file: File) -> str:

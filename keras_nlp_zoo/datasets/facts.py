@@ -15,7 +15,7 @@ same facts in another order or in other words.
 import random
 from typing import Any, NamedTuple
 
-from keras_nlp_zoo.checks import check_int
+from keras_nlp_zoo.checks import check_int, check_shares
 from keras_nlp_zoo.datasets.corpus import SPLITS, Corpus, draw_split
 from keras_nlp_zoo.datasets.forms import fill
 from keras_nlp_zoo.naming import suggest
@@ -249,8 +249,7 @@ def _read_facts(
         raise ValueError(suggest("language", language, _LANGUAGES))
     check_int("size", size, 1)
     check_int("seed", seed, 0)
-    if isinstance(unanswerable, bool) or not isinstance(unanswerable, (int, float)) or not 0 <= unanswerable <= 1:
-        raise ValueError(f"`unanswerable` must be a number from 0 to 1. Received: unanswerable={unanswerable!r}")
+    check_shares(unanswerable=unanswerable)
     draw = random.Random(f"{split} {language} {seed}")
 
     def some_facts() -> tuple[str, tuple[Any, list[Any]]]:

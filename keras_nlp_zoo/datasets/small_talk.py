@@ -85,7 +85,7 @@ _FORMS = [(remark, answer) for remarks, answer in _TALK for remark in remarks.sp
 
 
 def _talk(draw: random.Random) -> tuple[str, tuple[str, str]]:
-    """A remark, and the same as it is opened and closed with its answer."""
+    """A remark, and a pair: the remark as it is opened and closed, and its answer."""
     form, answer = draw.choice(_FORMS)
     chosen = {slot: draw.choice(names) for slot, names in _NAMES.items()}
     remark = fill(form, chosen.__getitem__)[0]

@@ -30,8 +30,7 @@ class Seq2SeqBackbone(EncoderDecoderBackbone):
     `decoder_token_ids` and `decoder_padding_mask` `(batch, target_length)`, all int (1 = token, 0 = padding).
     Outputs: a dict of `encoder_sequence_output` `(batch, source_length, hidden_dim)` and `decoder_sequence_output`
     `(batch, target_length, hidden_dim)`, both zero at padding. A position of the decoder knows of the target only
-    what stands up to it. The encoder's output is
-    `2 * hidden_dim` wide if it is bidirectional.
+    what stands up to it. The output of a bidirectional encoder is `2 * hidden_dim` wide.
 
     The decoder begins with the encoder's final states; those of both directions first go through a tanh layer. What
     `attention` adds:

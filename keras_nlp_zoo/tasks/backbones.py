@@ -11,7 +11,7 @@ def check_vocabulary(backbone: Any, preprocessor: Any) -> None:
         return
     if tokenizer.vocabulary_size() > size:
         raise ValueError(
-            f"The tokenizer has {tokenizer.vocabulary_size()} tokens, but the backbone was made for "
+            f"The tokenizer has ids from 0 to {tokenizer.vocabulary_size() - 1}, but the backbone was made for "
             f"vocabulary_size={size}."
         )
 

@@ -12,7 +12,7 @@ from keras_nlp_zoo.checks import check_int
 from keras_nlp_zoo.layers.dense import Dense
 from keras_nlp_zoo.metrics import Perplexity
 from keras_nlp_zoo.tasks.backbones import check_vocabulary, token_vectors
-from keras_nlp_zoo.tasks.generation import get_sampler, to_numpy
+from keras_nlp_zoo.tasks.generation import another, get_sampler, to_numpy
 from keras_nlp_zoo.tasks.next_token import NextTokenTask, as_tensors, takes_steps
 from keras_nlp_zoo.tasks.reading import as_weights
 from keras_nlp_zoo.tasks.streaming import TextStream, stop_strings, written
@@ -257,12 +257,13 @@ class CausalLM(NextTokenTask, keras_hub.models.CausalLM):
             raise TypeError(f"`prompt` must be a string. Received: {describe(prompt)}")
         (tokens,), max_length = self._prompts([prompt], max_length)
         stop_token_ids, stop = self._stop_token_ids(stop_token_ids), stop_strings(stop)
-        if sampler is not None:
-            sampler = get_sampler(sampler)
-        with self._writing:
-            writes = sampler or self.sampler
+        writes = self._own_sampler() if sampler is None else get_sampler(sampler)
         if not takes_steps(writes):
             raise ValueError(f"`sampler` writes no text from left to right: {type(writes).__name__}")
+        if sampler is not None:
+            sampler = writes
+        elif seed is not None and writes.variables:
+            sampler = another(writes)  # what is written between two pieces draws from the task's own
         return self._pieces(tokens, max_length, stop_token_ids, strip_prompt, stop, sampler, seed)
 
     def _pieces(

@@ -58,6 +58,8 @@ class GeneratingTask(TextTask):
     _logits: Any
     generate_function: Any
     jit_compile: bool
+    # A call may bring a sampler, which the task then has: of several threads one writes at a time.
+    _writing: Any = None
 
     # === Compiling ===
 
@@ -82,19 +84,21 @@ class GeneratingTask(TextTask):
                 ...), or `knz.samplers.BeamSearch(...)`.
 
         Raises:
-            TypeError: `sampler` is none.
+            TypeError: `sampler` is not a sampler.
             ValueError: an unknown name of a sampler.
         """
-        self._forget_programs()
-        self._writing = threading.RLock()  # a call may bring a sampler: of several threads one writes at a time
-        self._compiles_writing = kwargs.get("jit_compile", "auto") is not False
-        super().compile(
-            optimizer=unless_auto(optimizer, self.default_optimizer),
-            loss=unless_auto(loss, TokenCrossentropy),
-            weighted_metrics=unless_auto(weighted_metrics, lambda: [self.default_metric()]),
-            sampler=get_sampler(sampler),
-            **kwargs,
-        )
+        if self._writing is None:
+            self._writing = threading.RLock()
+        with self._writing:
+            self._forget_programs()
+            self._compiles_writing = kwargs.get("jit_compile", "auto") is not False
+            super().compile(
+                optimizer=unless_auto(optimizer, self.default_optimizer),
+                loss=unless_auto(loss, TokenCrossentropy),
+                weighted_metrics=unless_auto(weighted_metrics, lambda: [self.default_metric()]),
+                sampler=get_sampler(sampler),
+                **kwargs,
+            )
 
     def _forget_programs(self) -> None:
         """Those that were traced with the layers as they were."""
@@ -104,8 +108,14 @@ class GeneratingTask(TextTask):
         config = super().get_compile_config()
         if not config:
             return config
+        return {**config, "sampler": keras.saving.serialize_keras_object(self._own_sampler())}
+
+    def _own_sampler(self) -> Any:
+        """What `compile` was given, whatever another thread writes with now."""
+        if self._writing is None:
+            raise ValueError("This task has not been compiled: call `compile()` before it is to write.")
         with self._writing:
-            return {**config, "sampler": keras.saving.serialize_keras_object(self.sampler)}
+            return self.sampler
 
     # === Reading ===
 
@@ -137,6 +147,7 @@ class GeneratingTask(TextTask):
     @contextmanager
     def _decoding_with(self, sampler: Any, seed: int | None = None) -> Iterator[Any]:
         """The compiled `generate_step`, for a time with another sampler; with random numbers from a seed."""
+        self._own_sampler()  # there is one
         with self._writing, _retracing_is_meant(), self._compiled_for(sampler, seed) as decode:
 
             def step(inputs: dict[str, Any], stop_token_ids: Any = None) -> Any:
@@ -158,8 +169,7 @@ class GeneratingTask(TextTask):
         key = str(keras.saving.serialize_keras_object(sampler))
         usual = self.sampler, self.generate_function
         # What was compiled for one like it serves again, with the random state of this one.
-        own = type(sampler).from_config(sampler.get_config())
-        self.sampler, self.generate_function = self._generate_functions.get(key, (own, None))
+        self.sampler, self.generate_function = self._generate_functions.get(key, (another(sampler), None))
         compiled_for = self.sampler
         try:
             _copy_state(sampler, compiled_for)
@@ -243,6 +253,11 @@ def get_sampler(sampler: Any) -> Any:
     if not isinstance(found, keras_hub.samplers.Sampler):
         raise TypeError(f"`sampler` must be a sampler of KerasHub, or its name. Received: {describe(sampler)}")
     return found
+
+
+def another(sampler: Any) -> Any:
+    """A sampler like this one, with a random state of its own."""
+    return type(sampler).from_config(sampler.get_config())
 
 
 def _seed(sampler: Any, seed: int | None) -> None:

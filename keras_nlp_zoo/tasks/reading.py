@@ -42,7 +42,7 @@ class TextReading:
 
     def _unpack(self, data: Any) -> tuple[Any, Any, Any]:
         """What is held out as `(x, y, sample_weight)`. Keras takes a list for a tuple: one of texts is x alone."""
-        texts = isinstance(data, list) and all(isinstance(item, (str, bytes)) for item in data)
+        texts = isinstance(data, list) and (not data or any(isinstance(item, (str, bytes)) for item in data))
         if texts or is_dataset(data):
             return data, None, None
         return keras.utils.unpack_x_y_sample_weight(data)

@@ -209,7 +209,7 @@ class TextTask(RunsItsLayers, TextReading, PresetTask, SteadyFeeding):
 
         Raises:
             TypeError: `x` holds something that is not a text.
-            ValueError: nothing to read; a dataset without end; `steps` beside texts.
+            ValueError: nothing to read; a dataset without end; `steps` beside texts that are classified.
         """
         takes_texts = self._takes_texts(x)
         if takes_texts and len(self.outputs[0].shape) > 2:

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_nlp_zoo.checks import check_shares
 from keras_nlp_zoo.text.batching import TokenRows, bucket_length
 from keras_nlp_zoo.text.inputs import as_text_list
 from keras_nlp_zoo.text.offsets import first_tokens, strip, word_spans
@@ -92,9 +93,7 @@ class MaskingPreprocessor(TextPreprocessor):
     ):
         super().__init__(tokenizer, sequence_length, **kwargs)
         rates = {"mask_rate": mask_rate, "mask_token_rate": mask_token_rate, "random_token_rate": random_token_rate}
-        for name, rate in rates.items():
-            if not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
-                raise ValueError(f"`{name}` must be in [0, 1]. Received: {name}={rate!r}")
+        check_shares(**rates)
         if mask_rate == 0 or mask_token_rate + random_token_rate > 1:
             raise ValueError(
                 "`mask_rate` must be more than 0, `mask_token_rate` and `random_token_rate` together at most 1. "

@@ -62,8 +62,9 @@ class Tokenizer(keras_hub.tokenizers.Tokenizer):
 
     Args:
         kind: one of `"word"`, `"wordpiece"`, `"bpe"`, `"byte_bpe"`, `"unigram"`, `"char"`.
-        vocabulary: a dict from token to id, a list of tokens in order of their ids (for `"unigram"` a list of
-            `(piece, log probability)`), or a file that holds one: `.json`, or text with a token a line.
+        vocabulary: a dict from token to id (0, 1, ..., none left out), a list of tokens in order of their ids, none
+            twice (for `"unigram"` a list of `(piece, log probability)`), or a file that holds one: `.json`, or text
+            with a token a line.
         merges: the merges of `"bpe"` and `"byte_bpe"` in order, as strings `"left right"`, or a file of them.
         lowercase: bool. Whether to lower-case.
         strip_accents: bool. Whether to take combining marks off letters.

@@ -117,15 +117,16 @@ def read_vocabulary(vocabulary: Any) -> Any:
 def check_ids(vocabulary: Any) -> dict[str, int]:
     """Tokens with their ids, or a `ValueError` if an id is left out or a token stands there twice."""
     if isinstance(vocabulary, dict):
-        if sorted(vocabulary.values()) != list(range(len(vocabulary))):
+        ids = [*vocabulary.values()]
+        if not all(type(i) is int for i in ids) or sorted(ids) != list(range(len(ids))):
             raise ValueError(f"`vocabulary` must give each id from 0 to {len(vocabulary) - 1} to one token.")
         return vocabulary
-    ids: dict[str, int] = {}
+    places: dict[str, int] = {}
     for token in vocabulary:
-        if token in ids:
-            raise ValueError(f"`vocabulary` holds a token twice: {token!r}, at {ids[token]} and {len(ids)}.")
-        ids[token] = len(ids)
-    return ids
+        if token in places:
+            raise ValueError(f"`vocabulary` holds a token twice: {token!r}, at {places[token]} and {len(places)}.")
+        places[token] = len(places)
+    return places
 
 
 def read_merges(merges: Any) -> list[tuple[str, str]]:

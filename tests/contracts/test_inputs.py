@@ -106,7 +106,7 @@ BAD_MODELS = {
     ),
     "tokenizer too large": (
         lambda t: knz.create_model("cnn", tokenizer=t, num_classes=2, vocabulary_size=10),
-        "tokens, but the backbone was made for vocabulary_size=10",
+        "but the backbone was made for vocabulary_size=10",
     ),
     "embedding_dim": (
         lambda t: knz.create_model("cnn", tokenizer=t, num_classes=2, embedding_dim=0),

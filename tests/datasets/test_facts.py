@@ -210,7 +210,7 @@ def test_size_and_seed():
         ({"size": 0}, "`size` must be an int of at least 1. Received: size=0"),
         ({"seed": -1}, "`seed` must be an int of at least 0. Received: seed=-1"),
         ({"language": "kr"}, "There is no language 'kr'. Did you mean 'ko'?"),
-        ({"unanswerable": 1.5}, "`unanswerable` must be a number from 0 to 1. Received: unanswerable=1.5"),
+        ({"unanswerable": 1.5}, r"`unanswerable` must be a number in \[0, 1\]. Received: unanswerable=1.5"),
         ({"unanswerable": True}, "Received: unanswerable=True"),
         ({"unanswerable": "0.5"}, "Received: unanswerable='0.5'"),
     ],

@@ -334,6 +334,16 @@ BAD = {
         ValueError,
         "`validation_data` must be left out",
     ),
+    "nothing to validate": (
+        lambda m: m.fit(["a"], validation_data=["a", None]),
+        TypeError,
+        "`validation_data` must hold strings. Item 1 is None",
+    ),
+    "not compiled": (
+        lambda m: knz.CausalLM(m.backbone, m.preprocessor, compile=False).generate("a"),
+        ValueError,
+        "This task has not been compiled",
+    ),
     "nothing to fit": (lambda m: m.fit([]), ValueError, "`x` is empty"),
     "number to fit": (lambda m: m.fit(["a", 3]), TypeError, "`x` must hold strings. Item 1 is 3"),
     "weights": (
@@ -367,7 +377,7 @@ BAD = {
     "vocabulary": (
         lambda m: knz.CausalLM(knz.models.GRUBackbone(9, 4, 4), m.preprocessor),
         ValueError,
-        "tokens, but the backbone was made for vocabulary_size=9",
+        "but the backbone was made for vocabulary_size=9",
     ),
     "labels": (
         lambda m: knz.create_model("gpt2", "causal_lm", vocabulary_size=9, labels=["a", "b"]),

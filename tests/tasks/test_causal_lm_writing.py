@@ -3,7 +3,7 @@
 import itertools
 import logging
 import re
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import keras
 import keras_hub
@@ -256,6 +256,18 @@ def test_samplers_of_threads(lstm):
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(write, range(30))) == alone * 10
     assert type(lstm.sampler) is keras_hub.samplers.GreedySampler
+
+
+def test_compiling_waits_for_who_writes(tokenizer):
+    """Else the one who writes puts back, when it is done, what the task was compiled with before."""
+    model = shaken("lstm", tokenizer)
+    with ThreadPoolExecutor(1) as pool:
+        with model._decoding_with("top_k"):
+            compiling = pool.submit(model.compile, sampler="random")
+            assert not wait([compiling], timeout=0.2).done
+        compiling.result(timeout=60)
+    assert type(model.sampler) is keras_hub.samplers.RandomSampler
+    assert model.generate_function is None
 
 
 @pytest.mark.parametrize(

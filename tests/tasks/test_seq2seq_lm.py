@@ -208,7 +208,7 @@ BAD = {
     "vocabulary": (
         lambda m: knz.Seq2SeqLM(knz.models.Seq2SeqBackbone(10, 4, 4), m.preprocessor),
         ValueError,
-        "tokens, but the backbone was made for vocabulary_size=10",
+        "but the backbone was made for vocabulary_size=10",
     ),
     "labels": (
         lambda m: knz.create_model("seq2seq", tokenizer=m.preprocessor.tokenizer, labels=["a", "b"]),

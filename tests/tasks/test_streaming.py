@@ -119,6 +119,19 @@ def test_the_samplers_numbers_go_on_from_stream_to_stream(gru):
     assert streamed[0] != streamed[1]
 
 
+def test_streams_with_seeds_do_not_disturb_one_another(tokenizer):
+    """Nor does what is written between two pieces, with the sampler that the task was compiled with."""
+    model = shaken("gru", tokenizer)
+    model.compile(sampler=keras_hub.samplers.RandomSampler(temperature=2.0))
+    expected = [model.generate("a", seed=seed) for seed in (1, 2)]
+    one, other = (model.stream("a", seed=seed) for seed in (1, 2))
+    written = [next(one), next(other)]
+    model.generate("the")
+    for pieces in itertools.zip_longest(one, other, fillvalue=""):
+        written = [text + piece for text, piece in zip(written, pieces, strict=True)]
+    assert written == expected
+
+
 def test_nothing_is_kept_of_a_stream_that_was_left(gru):
     expected = gru.generate("the")
     pieces = gru.stream("the", sampler=keras_hub.samplers.RandomSampler(temperature=5.0))

@@ -167,9 +167,9 @@ def test_config():
 
 
 BAD = {
-    "mask_rate": ({"mask_rate": 1.5}, r"`mask_rate` must be in \[0, 1\]. Received: mask_rate=1.5"),
+    "mask_rate": ({"mask_rate": 1.5}, r"`mask_rate` must be a number in \[0, 1\]. Received: mask_rate=1.5"),
     "no mask_rate": ({"mask_rate": 0}, "`mask_rate` must be more than 0"),
-    "text": ({"random_token_rate": "0.1"}, r"`random_token_rate` must be in \[0, 1\]"),
+    "text": ({"random_token_rate": "0.1"}, r"`random_token_rate` must be a number in \[0, 1\]"),
     "more than all": ({"mask_token_rate": 0.8, "random_token_rate": 0.3}, "together at most 1. Received: {.*0.3"),
 }
 

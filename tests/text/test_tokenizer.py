@@ -208,6 +208,7 @@ def test_bad_texts(texts, error, message):
         ({"kind": "word", "vocabulary": ["[UNK]", "a", "b", "a"]}, "`vocabulary` holds a token twice: 'a', at 1 and 3"),
         ({"kind": "unigram", "vocabulary": [("a", -1.0), ("a", -2.0)]}, "`vocabulary` holds a token twice: 'a'"),
         ({"kind": "char", "vocabulary": {"[UNK]": 0, "a": 2}}, "`vocabulary` must give each id from 0 to 1 to one"),
+        ({"kind": "char", "vocabulary": {"[UNK]": 0, "a": "1"}}, "`vocabulary` must give each id from 0 to 1 to one"),
         ({"kind": "char", "vocabulary": {"[UNK]": 0, "a": 0}}, "`vocabulary` must give each id from 0 to 1 to one"),
         ({"kind": "unigram", "vocabulary": ["a"]}, "is a list of"),
     ],
