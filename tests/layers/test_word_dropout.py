@@ -28,5 +28,5 @@ def test_config_and_errors():
     config = WordDropout(0.3, seed=2, name="words").get_config()
     assert WordDropout.from_config(config).get_config() == config
     for rate in (1.0, -0.1):
-        with pytest.raises(ValueError, match=r"`rate` must be in \[0, 1\)"):
+        with pytest.raises(ValueError, match=r"`rate` must be a number in \[0, 1\)"):
             WordDropout(rate)
