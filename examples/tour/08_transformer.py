@@ -13,11 +13,11 @@ outputs = layer(source.transpose(1, 0, 2), target.transpose(1, 0, 2))
 outputs = keras.ops.transpose(outputs, (1, 0, 2))
 print("source (10, 32, 512), target (20, 32, 512) ->", tuple(outputs.shape))  # (20, 32, 512)
 
-pairs, _ = knz.datasets.load("dates", size=12_000, language="en")
+pairs, _ = knz.datasets.load("dates", size=8_000, language="en")
 tokenizer = knz.Tokenizer.train(pairs["encoder_text"] + pairs["decoder_text"], kind="char", lowercase=True)
 sizes = {"num_layers": 2, "num_heads": 4, "hidden_dim": 64, "intermediate_dim": 128, "dropout": 0.0}
 model = knz.create_model("transformer", tokenizer=tokenizer, normalize_first=True, **sizes)
 model.compile(knz.training.Adam(3e-3, beta_2=0.98))
-model.fit(pairs, epochs=6, batch_size=64, verbose=2)
+model.fit(pairs, epochs=7, batch_size=64, verbose=2)
 for date in ("Thursday, March 7, 2024", "the 21st of june, 1999"):
     print(date, "->", model.generate(date))
