@@ -26,6 +26,9 @@ class WordDropout(keras.layers.Layer):
     Returns:
         A mask of the same shape and dtype.
 
+    Raises:
+        ValueError: `rate` out of its range.
+
     Example:
         mask = WordDropout(0.3)(np.ones((2, 9), "int32"), training=True)  # about 30% zeros
     """

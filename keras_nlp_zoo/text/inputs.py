@@ -1,10 +1,12 @@
 """What a person passes as texts, checked: one clear error that names the argument and the item."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
+
+from keras_nlp_zoo.text.offsets import without_half_pairs
 
 
 def describe(value: Any) -> str:
@@ -56,3 +58,24 @@ def as_numpy(values: Any) -> np.ndarray:
     if hasattr(values, "numpy"):
         return np.asarray(values.numpy())
     return np.asarray(list(values) if isinstance(values, Iterable) else values)
+
+
+class TrainingTexts:
+    """Hands texts to the Rust trainer one by one, checks them, and keeps what was wrong."""
+
+    def __init__(self, texts: Iterable[str]):
+        if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
+            raise TypeError(f"`texts` must be an iterable of strings. Received: {describe(texts)}")
+        self.texts = texts
+        self.count = 0
+        self.error: Exception | None = None
+
+    def __iter__(self) -> Iterator[str]:
+        try:
+            for text in self.texts:
+                if not isinstance(text, str):
+                    raise TypeError(f"`texts` must hold strings. Item {self.count} is {describe(text)}")
+                self.count += 1
+                yield without_half_pairs(text)
+        except Exception as error:  # Rust would say it in other words: who trains raises this one
+            self.error = error

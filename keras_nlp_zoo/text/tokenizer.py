@@ -18,7 +18,7 @@ separate jamo; `strip_accents` takes marks off Latin, Greek, ... letters and lea
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import keras
@@ -26,7 +26,7 @@ import keras_hub
 import tokenizers
 from tokenizers import AddedToken, pre_tokenizers
 
-from keras_nlp_zoo.text.inputs import as_text_list, describe
+from keras_nlp_zoo.text.inputs import TrainingTexts, as_text_list
 from keras_nlp_zoo.text.offsets import whole_characters, without_half_pairs
 from keras_nlp_zoo.text.tokenizer_kinds import (
     KINDS,
@@ -169,7 +169,7 @@ class Tokenizer(keras_hub.tokenizers.Tokenizer):
         if kind == "byte_bpe":
             options["initial_alphabet"] = pre_tokenizers.ByteLevel.alphabet()
         rust = self._pipeline(KINDS[kind].model(self.unknown_token))
-        reader = _TrainingTexts(texts)
+        reader = TrainingTexts(texts)
         try:
             rust.train_from_iterator(reader, KINDS[kind].trainer(**options))
         except Exception:  # raised again: here, or below as the reader met it, clearer than in Rust's words
@@ -395,26 +395,5 @@ class Tokenizer(keras_hub.tokenizers.Tokenizer):
         encode = rust.encode_batch if offsets else rust.encode_batch_fast
         try:
             return encode(texts, add_special_tokens=False)
-        except (TypeError, UnicodeEncodeError):
+        except (TypeError, UnicodeEncodeError):  # half of a surrogate pair, which Rust does not take
             return encode([without_half_pairs(text) for text in texts], add_special_tokens=False)
-
-
-class _TrainingTexts:
-    """Hands texts to the Rust trainer one by one, checks them, and keeps what was wrong."""
-
-    def __init__(self, texts: Iterable[str]):
-        if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
-            raise TypeError(f"`texts` must be an iterable of strings. Received: {describe(texts)}")
-        self.texts = texts
-        self.count = 0
-        self.error: Exception | None = None
-
-    def __iter__(self) -> Iterator[str]:
-        try:
-            for text in self.texts:
-                if not isinstance(text, str):
-                    raise TypeError(f"`texts` must hold strings. Item {self.count} is {describe(text)}")
-                self.count += 1
-                yield without_half_pairs(text)
-        except Exception as error:
-            self.error = error
